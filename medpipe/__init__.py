@@ -1,0 +1,1 @@
+"""medpipe: medical teaching videos and articles into localized narratives."""

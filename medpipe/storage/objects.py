@@ -1,0 +1,273 @@
+"""Reads, writes and conditional puts on a folder or an S3 bucket; the only room with S3.
+
+One set of settings is turned into s3fs and delta-rs options here and nowhere else.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field
+
+from medpipe.errors import ConfigError, Transient
+from medpipe.records import Record
+
+
+class StorageConfig(Record):
+    """How to reach an S3-compatible store; credentials come from the usual AWS chain."""
+
+    endpoint_url: str | None = Field(None, description="Server other than AWS, e.g. MinIO.")
+    region: str = Field("us-east-1", description="AWS region of the bucket.")
+
+
+class ObjectStore(Protocol):
+    """A flat store of bytes under one URI; keys are relative POSIX paths."""
+
+    uri: str
+
+    def read(self, key: str) -> bytes:
+        """The whole object.
+
+        Raises:
+            FileNotFoundError: There is none under this key.
+        """
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put an object; readers see all of it or nothing."""
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Put an object unless the key exists; exactly one of several callers gets True."""
+
+    def exists(self, key: str) -> bool:
+        """Whether the key holds an object."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; a missing one is fine."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys under `prefix/`, sorted."""
+
+    def output(self, key: str) -> Any:
+        """Context manager giving a binary file to write; published whole at its end."""
+
+    def table_uri(self, name: str) -> str:
+        """Where the Delta table of this name lies."""
+
+    def delta_options(self) -> dict[str, str]:
+        """Storage options for delta-rs."""
+
+
+def checked_key(key: str) -> str:
+    """Return the key if it stays inside the store.
+
+    Raises:
+        ValueError: It is absolute, empty or climbs with `..`.
+    """
+    path = PurePosixPath(key)
+    if not key or path.is_absolute() or ".." in path.parts or "\\" in key or "\0" in key:
+        raise ValueError(f"key leaves the store: {key!r}")
+    return key
+
+
+class FolderStore:
+    """A folder on a local disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.uri = str(self.root)
+
+    def _path(self, key: str) -> Path:
+        return self.root / checked_key(key)
+
+    def read(self, key: str) -> bytes:
+        """The whole object."""
+        return self._path(key).read_bytes()
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put an object by renaming a finished file into place."""
+        with self.output(key) as file:
+            file.write(data)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Put an object by linking a finished file; the link is the decision."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+        try:
+            _write_durably(temporary, data)
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
+
+    def exists(self, key: str) -> bool:
+        """Whether the key holds an object."""
+        return self._path(key).is_file()
+
+    def delete(self, key: str) -> None:
+        """Remove an object; a missing one is fine."""
+        self._path(key).unlink(missing_ok=True)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys under the prefix, sorted; unfinished files are not shown."""
+        base = self._path(prefix)
+        found = (
+            (Path(folder) / name).relative_to(self.root).as_posix()
+            for folder, _, names in os.walk(base)
+            for name in names
+            if not name.startswith(".")
+        )
+        yield from sorted(found)
+
+    @contextmanager
+    def output(self, key: str) -> Iterator[IO[bytes]]:
+        """A file that appears under its key when the block ends without an error."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+
+    def table_uri(self, name: str) -> str:
+        """Absolute folder of the table."""
+        return str(self._path(name))
+
+    def delta_options(self) -> dict[str, str]:
+        """None are needed."""
+        return {}
+
+
+class S3Store:
+    """A prefix of an S3 bucket, by s3fs."""
+
+    def __init__(self, uri: str, config: StorageConfig) -> None:
+        import s3fs
+
+        self.uri = uri.rstrip("/")
+        parts = urlsplit(self.uri)
+        self._base = f"{parts.netloc}{parts.path}".rstrip("/")
+        self._config = config
+        self._fs = s3fs.S3FileSystem(
+            endpoint_url=config.endpoint_url,
+            client_kwargs={"region_name": config.region},
+            use_listings_cache=False,
+        )
+
+    def _path(self, key: str) -> str:
+        return f"{self._base}/{checked_key(key)}"
+
+    def read(self, key: str) -> bytes:
+        """The whole object."""
+        with _world():
+            return bytes(self._fs.cat_file(self._path(key)))
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put an object; S3 publishes whole objects only."""
+        with _world():
+            self._fs.pipe_file(self._path(key), data)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Put with `If-None-Match: *`; the server decides."""
+        try:
+            with _world():
+                self._fs.pipe_file(self._path(key), data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def exists(self, key: str) -> bool:
+        """Whether the key holds an object."""
+        with _world():
+            return bool(self._fs.isfile(self._path(key)))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; a missing one is fine."""
+        with _world(), suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(key))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys under the prefix, sorted."""
+        with _world():
+            found = self._fs.find(self._path(prefix))
+        yield from sorted(str(path)[len(self._base) + 1 :] for path in found)
+
+    @contextmanager
+    def output(self, key: str) -> Iterator[IO[bytes]]:
+        """A file uploaded in parts; nothing appears if the block fails."""
+        file = self._fs.open(self._path(key), "wb", autocommit=False)
+        try:
+            yield file
+        except BaseException:
+            file.discard()
+            raise
+        with _world():
+            file.close()
+            file.commit()
+
+    def table_uri(self, name: str) -> str:
+        """URI of the table."""
+        return f"{self.uri}/{checked_key(name)}"
+
+    def delta_options(self) -> dict[str, str]:
+        """Endpoint and region in delta-rs' words; conditional puts guard its log."""
+        options = {"AWS_REGION": self._config.region, "conditional_put": "etag"}
+        if self._config.endpoint_url:
+            options["AWS_ENDPOINT_URL"] = self._config.endpoint_url
+            if self._config.endpoint_url.startswith("http://"):
+                options["AWS_ALLOW_HTTP"] = "true"
+        return options
+
+
+def open_store(uri: str, config: StorageConfig | None = None) -> ObjectStore:
+    """Open the store that a URI names.
+
+    Args:
+        uri: A path, `file://...` or `s3://bucket/prefix`.
+        config: Used for S3 only.
+
+    Raises:
+        ConfigError: The URI has another scheme or no bucket.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "s3":
+        if not parts.netloc:
+            raise ConfigError(f"--out {uri!r} names no bucket; write s3://bucket/prefix")
+        return S3Store(uri, config or StorageConfig())
+    if parts.scheme == "file":
+        return FolderStore(Path(unquote(parts.path)))
+    if "://" in uri:
+        raise ConfigError(f"cannot store under {uri!r}; use a folder or s3://bucket/prefix")
+    return FolderStore(Path(uri))
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _world() -> Iterator[None]:
+    """Turn what a store on the network does to us into `Transient`."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except (BotoCoreError, ClientError, OSError) as error:
+        raise Transient("store_unavailable", f"the object store failed: {error}") from error
