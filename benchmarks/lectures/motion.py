@@ -92,7 +92,7 @@ def tremor(at: Point, size_px: float, seconds: float, rng: np.random.Generator) 
     def path(u: NDArray[np.float64]) -> NDArray[np.float64]:
         fade = np.sin(np.pi * u)
         waves = [sum(np.sin(2 * np.pi * turns[k] * u + s[k]) for k in range(3)) for s in shifts]
-        return np.array(at) + size_px / 2 * fade[:, None] * np.stack(waves, 1)
+        return np.asarray(np.array(at) + size_px / 2 * fade[:, None] * np.stack(waves, 1))
 
     return path
 

@@ -8,7 +8,7 @@ Box = tuple[float, float, float, float]
 Gesture = Literal["circle", "dwell"]
 
 _MARK = re.compile(r"\{([^|{}]+)\|([^|{}]+)\|(circle|dwell)(!?)\}")
-_EDGE = ".,;:!?\"()"
+_EDGE = '.,;:!?"()'
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,11 @@ class LectureSpec:
     lead_in_s: float = 0.8
     fade_s: float = 0.8
     tail_s: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that 4:2:0 video cannot hold."""
+        if self.width_px % 2 or self.height_px % 2 or self.letterbox_px % 2:
+            raise ValueError("width, height and letterbox must be even")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,223 @@
+"""Read a video's frames in order, each with its exact presentation time."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from medpipe.errors import Rejected
+
+_PLANAR_420 = frozenset({"yuv420p", "yuvj420p"})
+_LUMA_FIRST = _PLANAR_420 | {"yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"}
+_SHORTEST_STEP_S = 1e-3
+_MOST_BROKEN_IN_A_ROW = 10_000
+
+
+class Frame:
+    """One decoded frame; its planes are views that live as long as the frame does.
+
+    Attributes:
+        time_s: Presentation time, seconds from the start of the video.
+    """
+
+    __slots__ = ("_frame", "time_s")
+
+    def __init__(self, frame: VideoFrame, time_s: float) -> None:
+        self._frame = frame
+        self.time_s = time_s
+
+    def luma(self) -> NDArray[np.uint8]:
+        """Brightness.
+
+        Returns:
+            (h, w) uint8; a view into the decoder's own buffer where the format allows it.
+        """
+        if self._frame.format.name not in _LUMA_FIRST:
+            self._frame = self._frame.reformat(format="yuv420p")
+        return _plane(self._frame, 0)
+
+    def chroma(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The two colour differences.
+
+        Returns:
+            U and V, each (ceil(h / 2), ceil(w / 2)) uint8, 128 for grey.
+        """
+        if self._frame.format.name not in _PLANAR_420:
+            self._frame = self._frame.reformat(format="yuv420p")
+        return _plane(self._frame, 1), _plane(self._frame, 2)
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """The frame in colour, by the matrix and range that the stream states.
+
+        Returns:
+            (h, w, 3) uint8, blue first.
+        """
+        return self._frame.to_ndarray(format="bgr24")
+
+
+class VideoReader:
+    """An open video, read once from its start to its end.
+
+    Attributes:
+        decoder: Name of the codec that decodes.
+        width_px: Of every frame, before rotation and pixel aspect.
+        height_px: Of every frame, before rotation and pixel aspect.
+        frame_rate: Average frames a second as the container says, or 0; never used to tell time
+            where a stamp is there.
+        duration_s: As the container says, or 0; after reading, the end of the last frame.
+        frames: Decoded so far.
+        broken: Packets that could not be read or decoded so far.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, threads: int) -> None:
+        self._container = container
+        self._stream = stream
+        context = stream.codec_context
+        context.thread_count = threads
+        context.thread_type = ThreadType.NONE if threads == 1 else ThreadType.AUTO
+        self.decoder = context.name
+        self.width_px = context.width
+        self.height_px = context.height
+        self.frame_rate = float(stream.average_rate or stream.guessed_rate or 0)
+        self.duration_s = (container.duration or 0) / av.time_base
+        self.frames = 0
+        self.broken = 0
+        self._start_s = _start_s(container, stream)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode on, skipping what is broken.
+
+        Yields:
+            Frames in order of presentation, times strictly rising.
+
+        Raises:
+            Rejected: `corrupt_video`, when the whole stream gave no frame.
+        """
+        last_s, step_s = -1.0, 1 / self.frame_rate if self.frame_rate else 0.04
+        for frame in self._decoded():
+            time_s = self._time_s(frame, last_s, step_s)
+            if last_s >= 0:
+                step_s = time_s - last_s
+            last_s = time_s
+            self.frames += 1
+            self.duration_s = time_s + step_s
+            yield Frame(self._sized(frame), time_s)
+        if not self.frames:
+            detail = f"no frame of {self.broken} broken packets could be decoded"
+            raise Rejected("corrupt_video", detail)
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        packets = self._container.demux(self._stream)
+        in_a_row = 0
+        while in_a_row < _MOST_BROKEN_IN_A_ROW:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self.broken += 1
+                in_a_row += 1
+                continue
+            in_a_row = 0
+            for frame in frames:
+                if isinstance(frame, VideoFrame):
+                    yield frame
+
+    def _time_s(self, frame: VideoFrame, last_s: float, step_s: float) -> float:
+        if frame.pts is None or frame.time_base is None:
+            return max(last_s + step_s, 0.0)
+        time_s = max(float(frame.pts * frame.time_base) - self._start_s, 0.0)
+        return time_s if time_s > last_s else last_s + _SHORTEST_STEP_S
+
+    def _sized(self, frame: VideoFrame) -> VideoFrame:
+        if not (self.width_px and self.height_px):
+            self.width_px, self.height_px = frame.width, frame.height
+        if (frame.width, frame.height) == (self.width_px, self.height_px):
+            return frame
+        return frame.reformat(width=self.width_px, height=self.height_px)
+
+
+def open_video(path: str | Path, *, threads: int = 1) -> VideoReader:
+    """Open a video for one read; use it as a context manager.
+
+    Args:
+        path: File on this machine.
+        threads: Of the decoder; 1 keeps its cost predictable and its order fixed.
+
+    Returns:
+        The reader.
+
+    Raises:
+        Rejected: `not_a_video` when no container is recognised, `no_video` when it holds no
+            moving picture.
+        OSError: The file is not there or cannot be read.
+    """
+    try:
+        container = av.open(str(path), mode="r", metadata_errors="ignore")
+    except av.error.FFmpegError as error:
+        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
+            raise
+        raise Rejected("not_a_video", f"no container format recognised: {error.strerror}") from None
+    for stream in container.streams.video:
+        if not _is_cover(stream) and stream.codec_context is not None:
+            return VideoReader(container, stream, threads)
+    container.close()
+    raise Rejected("no_video", "the file holds no moving picture")
+
+
+def plain_decode_cpu_s(path: str | Path, *, threads: int = 1) -> float:
+    """Decode a whole video and do nothing with it.
+
+    Args:
+        path: File on this machine.
+        threads: As for `open_video`.
+
+    Returns:
+        CPU seconds that the process spent on it.
+    """
+    start_s = time.process_time()
+    with open_video(path, threads=threads) as reader:
+        for _ in reader:
+            pass
+    return time.process_time() - start_s
+
+
+def _plane(frame: VideoFrame, index: int) -> NDArray[np.uint8]:
+    plane = frame.planes[index]
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _start_s(container: InputContainer, stream: VideoStream) -> float:
+    if container.start_time is not None:
+        return container.start_time / av.time_base
+    if stream.start_time is not None and stream.time_base is not None:
+        return float(stream.start_time * stream.time_base)
+    return 0.0

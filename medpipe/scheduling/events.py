@@ -1,0 +1,212 @@
+"""What the scheduler is told and what it orders."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """Whose fault a failed step was; decides who pays."""
+
+    REJECTED = "rejected"  # the item's: recorded, never retried
+    TRANSIENT = "transient"  # the world's: back-off, a budget of its own
+    BUG = "bug"  # ours: bounded retries, then a dead letter
+    DEATH = "death"  # the worker's process died or hung under the item: suspect
+    LOST = "lost"  # node lost or preempted: free
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step failed."""
+
+    kind: FailureKind
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTries:
+    """What an item has cost so far; mirrors what the queue keeps between leases."""
+
+    bugs: int = 0
+    deaths: int = 0
+    transients: int = 0
+    first_transient_at_s: float | None = None
+
+
+# Events -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """An item was leased for us."""
+
+    item_id: str
+    tries: ItemTries
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLostEvent:
+    """An item went to somebody else; forget it."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSeen:
+    """How the queue looked when last asked: nothing ready; `open_elsewhere` may come back."""
+
+    ready: int
+    open_elsewhere: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerUp:
+    """A worker has loaded its models and waits for work."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """A worker is gone, whether it was starting, idle or at work."""
+
+    worker: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """A step of an attempt ended well."""
+
+    item_id: str
+    attempt: int
+    step: str
+    media_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step of an attempt failed; its worker lives."""
+
+    item_id: str
+    attempt: int
+    step: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An item's rows (or its reject) are in the dataset."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed."""
+
+
+Event = (
+    Leased
+    | LeaseLostEvent
+    | QueueSeen
+    | WorkerUp
+    | WorkerDied
+    | StepDone
+    | StepFailed
+    | Committed
+    | Tick
+)
+
+# Instructions -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseItems:
+    """Take up to n items from the queue and tell with `Leased` or `QueueSeen`."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartWorker:
+    """Start a worker of a pool."""
+
+    pool: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopWorker:
+    """Let an idle worker go."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class KillWorker:
+    """End a worker that hangs; no `WorkerDied` will follow."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """Run a step of an attempt on a worker.
+
+    Attributes:
+        rejection: Set for the recording step: why the item is rejected.
+    """
+
+    worker: str
+    item_id: str
+    attempt: int
+    step: str
+    rejection: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Bring what the last step wrote into the tables, in a batch, and tell with `Committed`."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End an item in the queue: `done`, `rejected` or `dead`."""
+
+    item_id: str
+    state: str
+    tries: ItemTries
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give an item back to the queue, to be tried again after a delay."""
+
+    item_id: str
+    delay_s: float
+    tries: ItemTries
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Nothing is left to do; `failure` is set when the job itself cannot go on."""
+
+    failure: Failure | None = None
+
+
+Instruction = (
+    LeaseItems
+    | StartWorker
+    | StopWorker
+    | KillWorker
+    | RunStep
+    | Commit
+    | Finish
+    | Release
+    | Stop
+)

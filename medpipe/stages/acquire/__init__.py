@@ -1,0 +1,7 @@
+"""Sources into items, items into videos on this worker's disk."""
+
+from medpipe.stages.acquire.config import AcquireConfig, FetchConfig, Refusal
+from medpipe.stages.acquire.edge import acquire
+from medpipe.stages.acquire.sources import resolve
+
+__all__ = ["AcquireConfig", "FetchConfig", "Refusal", "acquire", "resolve"]

@@ -1,0 +1,229 @@
+"""The guard of every fetch: looks at the address that is connected to, not at the URL.
+
+A `sys.addaudithook` hook sees each connect of Python's socket module after the name was
+resolved, so redirects, DNS rebinding and odd spellings of addresses are covered alike. It does
+not see sockets that C libraries open (libcurl, FFmpeg): those stay outside, and so do child
+processes unless `Policy.programs` names them.
+"""
+
+import errno
+import posixpath
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from medpipe.errors import Rejected
+
+_SCHEMES = frozenset({"http", "https", "data"})
+_NAT64 = IPv6Network("64:ff9b::/96")
+_CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_PROGRAMS = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"})
+_EVENTS = _CONNECTS | _PROGRAMS | {"urllib.Request"}
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may be reached.
+
+    Attributes:
+        allow_private: Reach any address at all.
+        networks: Reach these besides public ones.
+        gateways: (address, port) of configured proxies; reached whatever network they are in.
+        programs: Names of programs that may be started; None: not looked at.
+    """
+
+    allow_private: bool = False
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    gateways: frozenset[tuple[str, int]] = frozenset()
+    programs: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class Watch:
+    """What one guarded block tried.
+
+    Attributes:
+        connected: Addresses that were let through, in order, at most 1,000.
+        refused: One `Rejected` for each thing that was not.
+    """
+
+    policy: Policy
+    connected: list[str] = field(default_factory=list)
+    refused: list[Rejected] = field(default_factory=list)
+
+
+class _Armed(threading.local):
+    watch: Watch | None = None
+
+
+class _State:
+    here = _Armed()
+    everywhere: Watch | None = None
+    lock = threading.Lock()
+    installed = False
+
+
+@contextmanager
+def guard(policy: Policy, *, every_thread: bool = False) -> Iterator[Watch]:
+    """Watch every connect inside the block and refuse what the policy does not allow.
+
+    Args:
+        policy: What may be reached.
+        every_thread: Guard the whole process instead of the calling thread; for a process that
+            does nothing but fetch.
+
+    Raises:
+        Rejected: `blocked_address` or `unsupported_scheme`: the block failed after something
+            was refused, whatever the libraries between made of it.
+    """
+    watch = Watch(policy)
+    before = _State.everywhere if every_thread else _State.here.watch
+    _install()
+    _arm(watch, every_thread)
+    try:
+        yield watch
+    except Exception as error:
+        if watch.refused and not isinstance(error, Rejected):
+            raise watch.refused[-1] from error
+        raise
+    finally:
+        _arm(before, every_thread)
+
+
+def _arm(watch: Watch | None, every_thread: bool) -> None:
+    if every_thread:
+        _State.everywhere = watch
+    else:
+        _State.here.watch = watch
+
+
+def _install() -> None:
+    with _State.lock:
+        if not _State.installed:
+            sys.addaudithook(_on_event)
+            _State.installed = True
+
+
+def _on_event(event: str, args: tuple[Any, ...]) -> None:
+    if event not in _EVENTS:
+        return
+    watch = _State.here.watch or _State.everywhere
+    if watch is None:
+        return
+    reason = _verdict(event, args, watch)
+    if reason is not None:
+        watch.refused.append(reason)
+        raise PermissionError(errno.EACCES, str(reason))
+
+
+def _verdict(event: str, args: tuple[Any, ...], watch: Watch) -> Rejected | None:
+    if event in _CONNECTS:
+        return _judge_connect(args[0], args[1], watch)
+    if event == "urllib.Request":
+        return _judge_url(str(args[0]), watch.policy)
+    allowed = watch.policy.programs
+    name = posixpath.basename(str(args[0]))
+    if allowed is None or name in allowed:
+        return None
+    return Rejected("unsupported_stream", f"only another program could fetch it: {name}")
+
+
+def _judge_connect(sock: socket.socket, address: Any, watch: Watch) -> Rejected | None:
+    if address is None:
+        return None
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return Rejected("blocked_address", f"not an internet address: {address!r}")
+    host, port = str(address[0]), int(address[1])
+    if (host, port) not in watch.policy.gateways:
+        reason = blocked_because(host, watch.policy)
+        if reason is not None:
+            return Rejected("blocked_address", f"{host} is {reason}; see allow_private_networks")
+    if len(watch.connected) < 1000:
+        watch.connected.append(host)
+    return None
+
+
+def _judge_url(url: str, policy: Policy) -> Rejected | None:
+    parts = urlsplit(url)
+    if parts.scheme.lower() not in _SCHEMES:
+        return Rejected("unsupported_scheme", f"will not fetch {parts.scheme}: addresses")
+    if not policy.gateways or not parts.hostname:
+        return None
+    for host in _addresses(parts.hostname):
+        reason = blocked_because(host, policy)
+        if reason is not None:
+            return Rejected("blocked_address", f"{parts.hostname} is {reason}")
+    return None
+
+
+def _addresses(name: str) -> set[str]:
+    """Look a name up for the proxy's sake; a name only the proxy knows is left to the proxy."""
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(name, None)}
+    except OSError:
+        return set()
+
+
+def gateway(url: str) -> frozenset[tuple[str, int]]:
+    """Return the (address, port) pairs behind a proxy's URL."""
+    parts = urlsplit(url)
+    port = parts.port or (1080 if parts.scheme.startswith("socks") else 80)
+    return frozenset((address, port) for address in _addresses(parts.hostname or ""))
+
+
+def blocked_because(host: str, policy: Policy) -> str | None:
+    """Return why an address must not be reached, or None where it may.
+
+    Args:
+        host: A numeric address; a name is refused, since nobody knows where it leads.
+        policy: What may be reached.
+    """
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None if policy.allow_private else "a name that was not resolved before connecting"
+    if policy.allow_private:
+        return None
+    inner = _inner(address)
+    if any(one in network for network in policy.networks for one in (address, inner)):
+        return None
+    return _kind(address) or _kind(inner)
+
+
+def _inner(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    low = int(address) & 0xFFFFFFFF
+    if address in _NAT64 or (int(address) >> 32 == 0 and low > 1):
+        return IPv4Address(low)
+    return address
+
+
+def _kind(address: Address) -> str | None:
+    mapped = isinstance(address, IPv6Address) and address.ipv4_mapped is not None
+    checks = (
+        (address.is_unspecified, "unspecified"),
+        (address.is_loopback, "loopback"),
+        (address.is_link_local, "link-local"),
+        (address.is_multicast, "multicast"),
+        (isinstance(address, IPv6Address) and address.is_site_local, "private"),
+        (address.is_private and not mapped, "private"),
+        (address.is_reserved and not mapped and address not in _NAT64, "reserved"),
+        (not address.is_global and not mapped and address not in _NAT64, "not public"),
+    )
+    return next((name for hit, name in checks if hit), None)

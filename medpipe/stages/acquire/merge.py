@@ -1,0 +1,43 @@
+"""Joins a file with picture and a file with sound without encoding anything again."""
+
+from collections.abc import Iterator
+from heapq import merge
+from pathlib import Path
+
+import av
+from av.packet import Packet
+
+from medpipe.errors import Rejected
+from medpipe.media.probe import open_media
+
+
+def join_streams(picture: Path, sound: Path, target: Path) -> None:
+    """Write the picture of one file and the sound of another into one Matroska file.
+
+    Raises:
+        Rejected: `not_a_video`, `no_video` or `no_audio`: one of them is not what it should be.
+    """
+    with (
+        open_media(picture) as seen,
+        open_media(sound) as heard,
+        av.open(str(target), "w", format="matroska") as out,
+    ):
+        if not seen.streams.video:
+            raise Rejected("no_video", "the stream that should hold the picture does not")
+        if not heard.streams.audio:
+            raise Rejected("no_audio", "the stream that should hold the sound does not")
+        kept = (seen.streams.video[0], heard.streams.audio[0])
+        written = [out.add_stream_from_template(stream) for stream in kept]
+        flows = (
+            _packets(container, number)
+            for number, container in enumerate((seen.demux(kept[0]), heard.demux(kept[1])))
+        )
+        for _, number, packet in merge(*flows, key=lambda one: one[:2]):
+            packet.stream = written[number]
+            out.mux(packet)
+
+
+def _packets(demuxed: Iterator[Packet], number: int) -> Iterator[tuple[float, int, Packet]]:
+    for packet in demuxed:
+        if packet.dts is not None and packet.time_base is not None:
+            yield float(packet.dts * packet.time_base), number, packet

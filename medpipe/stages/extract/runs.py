@@ -1,0 +1,130 @@
+"""Cut a chunk of samples where the picture as a whole changed."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from medpipe.stages.extract.grid import Chunk, Mask
+
+_REACH = 5
+_AWAKE_SAMPLES = 12
+_BUSY_SHARE = 0.8
+_SMALLEST_BUSY_BLOCKS = 40
+_LARGEST_BUSY_SHARE = 0.3
+_SHORTEST_BUSY_SAMPLES = 45
+
+_CONTENT_SHARE = 0.055
+_LONGEST_POINTER_BLOCKS = 13
+_MOST_PATCHES = 6
+_SMALLEST_PATCH_BLOCKS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Samples `start` to `end - 1` of a chunk.
+
+    Attributes:
+        still: Nothing but small things changed in it.
+    """
+
+    start: int
+    end: int
+    still: bool
+
+
+def busy_blocks(chunk: Chunk) -> Mask:
+    """Find the blocks that never rest, such as a webcam inset or a ticking clock.
+
+    Args:
+        chunk: The samples.
+
+    Returns:
+        (grid) bool. Regions of a pointer's size or of most of the picture are left out.
+    """
+    grid = _grid(chunk)
+    if len(chunk) < _SHORTEST_BUSY_SAMPLES:
+        return np.zeros(grid, bool)
+    reach = np.ones((_REACH, _REACH), np.uint8)
+    last = np.full(grid, -10 * _AWAKE_SAMPLES, np.int32)
+    awake = np.zeros(grid, np.int32)
+    for index, delta in enumerate(chunk.deltas):
+        if delta is not None:
+            last[cv2.dilate(delta.changed.astype(np.uint8), reach).astype(bool)] = index
+        awake += index - last <= _AWAKE_SAMPLES
+    busy = awake > _BUSY_SHARE * len(chunk)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(busy.astype(np.uint8))
+    for label in range(1, count):
+        area = int(stats[label, cv2.CC_STAT_AREA])
+        if not _SMALLEST_BUSY_BLOCKS <= area <= _LARGEST_BUSY_SHARE * busy.size:
+            busy[labels == label] = False
+    return busy
+
+
+def cut_runs(chunk: Chunk, busy: Mask) -> list[Run]:
+    """Cut a chunk into stretches where the picture rests and stretches where it does not.
+
+    Args:
+        chunk: The samples.
+        busy: (grid) bool, blocks that are not looked at.
+
+    Returns:
+        Runs in order that cover the chunk. A sudden cut starts a new still run; samples between
+        two changes form a run that is not still.
+    """
+    quiet = ~busy
+    shaken = [
+        delta is not None and is_content(delta.changed & quiet, delta.moved & quiet)
+        for delta in chunk.deltas
+    ]
+    runs: list[Run] = []
+    edges = [0, *(i for i in range(1, len(chunk)) if shaken[i]), len(chunk)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        still = end - start >= 4
+        if runs and not still and not runs[-1].still:
+            runs[-1] = Run(runs[-1].start, end, still=False)
+        elif end > start:
+            runs.append(Run(start, end, still))
+    return runs
+
+
+def is_content(changed: Mask, moved: Mask) -> bool:
+    """Tell a change of the picture from a pointer's move.
+
+    Args:
+        changed: (grid) bool, blocks that changed.
+        moved: (grid) bool, blocks whose mean changed.
+
+    Returns:
+        True if more changed than two places of a pointer's size.
+    """
+    if moved.mean() > _CONTENT_SHARE:
+        return True
+    sure = (moved & changed).astype(np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(sure)
+    sides = stats[1:count, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
+    patches = int((stats[1:count, cv2.CC_STAT_AREA] >= _SMALLEST_PATCH_BLOCKS).sum())
+    return patches > _MOST_PATCHES or bool((sides > _LONGEST_POINTER_BLOCKS).any())
+
+
+def _grid(chunk: Chunk) -> tuple[int, int]:
+    height, width = chunk.first.shape
+    return height // 8, width // 8
+
+
+def changed_often(chunk: Chunk, run: Run) -> NDArray[np.int32]:
+    """Count how often each block changed in a run.
+
+    Args:
+        chunk: The samples.
+        run: The stretch.
+
+    Returns:
+        (grid) int32.
+    """
+    count = np.zeros(_grid(chunk), np.int32)
+    for delta in chunk.deltas[run.start + 1 : run.end]:
+        if delta is not None:
+            count[delta.rows, delta.columns] += 1
+    return count
