@@ -1,1 +1,3 @@
 """medpipe: medical teaching videos and articles into localized narratives."""
+
+__version__ = "0.1.0"

@@ -1,8 +1,9 @@
 """What medpipe counts and times, behind a sink that the runtime may plug Ray's metrics into."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -12,34 +13,46 @@ class Sink(Protocol):
     def count(self, name: str, amount: float, labels: dict[str, str]) -> None:
         """Add to a counter."""
 
-    def observe(self, name: str, seconds: float, labels: dict[str, str]) -> None:
-        """Add one duration to a histogram."""
+    def gauge(self, name: str, value: float, labels: dict[str, str]) -> None:
+        """Set a level."""
 
 
 class _Silent:
     def count(self, name: str, amount: float, labels: dict[str, str]) -> None:
         """Drop it."""
 
-    def observe(self, name: str, seconds: float, labels: dict[str, str]) -> None:
+    def gauge(self, name: str, value: float, labels: dict[str, str]) -> None:
         """Drop it."""
 
 
 SILENT: Sink = _Silent()
 
 
-class Stopwatch:
-    """CPU and wall seconds by stage, of one item, in one process."""
+@dataclass(slots=True)
+class Timings:
+    """CPU and wall seconds of one item by stage; outside every comparison of rows."""
 
-    def __init__(self) -> None:
-        self.cpu_s: dict[str, float] = {}
-        self.wall_s: dict[str, float] = {}
+    cpu_s: dict[str, float] = field(default_factory=dict)
+    wall_s: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time spent inside to `name`; CPU is that of the calling thread."""
-        wall, cpu = time.perf_counter(), time.thread_time()
+    def stage(self, name: str, cpu: Callable[[], float] = time.thread_time) -> Iterator[None]:
+        """Add the time spent inside to a stage.
+
+        Args:
+            name: Of the stage.
+            cpu: Clock of CPU seconds: of this thread, or `time.process_time` where the work is
+                done by threads of a library.
+        """
+        wall_s, cpu_s = time.perf_counter(), cpu()
         try:
             yield
         finally:
-            self.wall_s[name] = self.wall_s.get(name, 0.0) + time.perf_counter() - wall
-            self.cpu_s[name] = self.cpu_s.get(name, 0.0) + time.thread_time() - cpu
+            self.wall_s[name] = self.wall_s.get(name, 0.0) + time.perf_counter() - wall_s
+            self.cpu_s[name] = self.cpu_s.get(name, 0.0) + cpu() - cpu_s
+
+    def add(self, other: "Timings") -> None:
+        """Add what another process measured."""
+        for mine, theirs in ((self.cpu_s, other.cpu_s), (self.wall_s, other.wall_s)):
+            for name, seconds in theirs.items():
+                mine[name] = mine.get(name, 0.0) + seconds

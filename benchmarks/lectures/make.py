@@ -50,7 +50,8 @@ def make_lecture(spec: LectureSpec, out_dir: Path, clean: bool = False) -> Lectu
             scene["clean"] = f"{spec.name}-{k:02d}.png"
             on = int(slide_at(timeline, np.array([scene["start_s"]]))[0])
             rgb = painter.frame(timeline.shown[on].slide, timeline.shown[on].at_slice)
-            cv2.imwrite(str(out_dir / scene["clean"]), rgb[..., ::-1])
+            path, bgr = str(out_dir / scene["clean"]), rgb[..., ::-1]
+            cv2.imwrite(path, bgr, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     truth.write_text(json.dumps(known, separators=(",", ":")) + "\n")
     return LecturePaths(video, truth)
 

@@ -60,44 +60,28 @@ def _registry() -> dict[str, Picture]:
 def _photographs() -> list[Picture]:
     """Pictures of scikit-image."""
     cc0, free = "CC0-1.0", "no known copyright restrictions"
+    eye, gut = "retina.jpg", "ihc.png"
     return [
-        Picture("fundus", "scikit-image retina.jpg", cc0, _photo("retina.jpg"), regions=_FUNDUS),
-        Picture(
-            "fundus_disc",
-            "scikit-image retina.jpg (crop)",
-            cc0,
-            _photo("retina.jpg", (20, 400, 680, 960)),
-            regions=_DISC,
-        ),
-        Picture(
-            "fundus_macula",
-            "scikit-image retina.jpg (crop)",
-            cc0,
-            _photo("retina.jpg", (460, 380, 1160, 900)),
-        ),
-        Picture(
-            "microaneurysms",
-            "scikit-image microaneurysms.png (enlarged)",
-            cc0,
-            _photo("microaneurysms.png"),
-            regions=_VESSELS,
-        ),
-        Picture("histology", "scikit-image ihc.png", free, _photo("ihc.png"), regions=_GLANDS),
-        Picture(
-            "histology_zoom",
-            "scikit-image ihc.png (crop, enlarged)",
-            free,
-            _photo("ihc.png", (230, 280, 420, 512)),
-            regions=_ONE_GLAND,
-        ),
-        Picture(
-            "stroma",
-            "scikit-image ihc.png (crop, enlarged)",
-            free,
-            _photo("ihc.png", (250, 200, 512, 400)),
-        ),
-        Picture("cell", "scikit-image cell.png", cc0, _photo("cell.png", (120, 150, 550, 580))),
+        _photograph("fundus", eye, cc0, regions=_FUNDUS),
+        _photograph("fundus_disc", eye, cc0, (20, 400, 680, 960), _DISC),
+        _photograph("fundus_macula", eye, cc0, (460, 380, 1160, 900)),
+        _photograph("microaneurysms", "microaneurysms.png", cc0, regions=_VESSELS),
+        _photograph("histology", gut, free, regions=_GLANDS),
+        _photograph("histology_zoom", gut, free, (230, 280, 420, 512), _ONE_GLAND),
+        _photograph("stroma", gut, free, (250, 200, 512, 400)),
+        _photograph("cell", "cell.png", cc0, (120, 150, 550, 580)),
     ]
+
+
+def _photograph(
+    name: str,
+    file: str,
+    licence: str,
+    crop: tuple[int, int, int, int] | None = None,
+    regions: dict[str, Box] | None = None,
+) -> Picture:
+    package = f"scikit-image {file}" + (" (crop)" if crop else "")
+    return Picture(name, package, licence, _photo(file, crop), regions=regions or {})
 
 
 def _dicoms() -> list[Picture]:

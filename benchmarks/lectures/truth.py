@@ -10,7 +10,7 @@ from benchmarks.lectures.pictures import picture
 from benchmarks.lectures.pointing import Pointing
 from benchmarks.lectures.slides import Painter
 from benchmarks.lectures.spec import LectureSpec
-from benchmarks.lectures.timeline import Timeline
+from benchmarks.lectures.timeline import Phrase, Timeline
 
 LICENCE = (
     "Script, drawing and motion: CC0-1.0. Voice: Piper en_US-joe-medium (CC0-1.0 model card). "
@@ -51,17 +51,17 @@ def truth_of(
             for w in timeline.words
         ],
         "text": timeline.text,
-        "phrases": [
-            {
-                "phrase": phrase.text,
-                "start_s": round(phrase.start_s, 4),
-                "end_s": round(phrase.end_s, 4),
-                "box_px": [round(edge, 2) for edge in phrase.box_px],
-                "negated": phrase.negated,
-            }
-            for said in timeline.said
-            for phrase in said.phrases
-        ],
+        "phrases": [_phrase(phrase) for said in timeline.said for phrase in said.phrases],
+    }
+
+
+def _phrase(phrase: Phrase) -> dict[str, Any]:
+    return {
+        "phrase": phrase.text,
+        "start_s": round(phrase.start_s, 4),
+        "end_s": round(phrase.end_s, 4),
+        "box_px": [round(edge, 2) for edge in phrase.box_px],
+        "negated": phrase.negated,
     }
 
 

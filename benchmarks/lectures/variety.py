@@ -32,6 +32,7 @@ _HIDDEN = (
     "We come back to this later.",
     "Think of the age of the patient.",
 )
+_BRIEF = "See {this spot|R|G}."
 _ROLL = "Now we go through the images."
 _LEAD_S, _END_S, _CHANGE_S = 0.8, 0.6, 0.6
 
@@ -60,24 +61,43 @@ def random_spec(
 ) -> LectureSpec:
     """Draw a varied lecture.
 
-    Args:
-        seed: Source of every choice; the same seed gives the same lecture.
-        width_px: Frame width, even.
-        height_px: Frame height, even.
-        fps: Frames per second.
-        duration_s: Length; exact with `speech="none"`, about right with a voice.
-        speech: "none" or "piper".
-        crf: Rate factor; drawn from 26 to 34 if None.
-        preset: Preset of x264.
-        pictures: Names to draw from.
-        cursors: (kind, colour) to draw from.
-
-    Returns:
-        The lecture; about a quarter of its lines is said without pointer.
+    `duration_s` (at least 3) is exact with `speech="none"` and about right with "piper". `pictures`
+    are names of the registry, `cursors` pairs of kind and colour to draw from; `crf` is drawn from
+    26 to 34 if None. About a quarter of the lines is said without pointer.
     """
     rng = np.random.default_rng([seed, 7919])
-    letterbox = 2 * round(0.035 * height_px) if rng.random() < 0.25 else 0
+    bar_px = 2 * round(0.035 * height_px) if rng.random() < 0.25 else 0
     fade_s = float(rng.choice([0.4, 0.6, 1.0]))
+    slides, left_s = _slides(rng, duration_s, fade_s, pictures, cursors, height_px)
+    return LectureSpec(
+        name=f"random-{seed}",
+        title=f"Random lecture {seed}",
+        slides=slides,
+        seed=seed + 1000,
+        width_px=width_px,
+        height_px=height_px,
+        fps=fps,
+        crf=int(rng.integers(26, 35)) if crf is None else crf,
+        preset=preset,
+        letterbox_px=bar_px,
+        speech=speech,
+        lead_in_s=_LEAD_S,
+        fade_s=fade_s,
+        tail_s=max(left_s, 0.0) + _END_S,
+    )
+
+
+def _slides(
+    rng: np.random.Generator,
+    duration_s: float,
+    fade_s: float,
+    pictures: tuple[str, ...],
+    cursors: tuple[tuple[str, str], ...],
+    height_px: int,
+) -> tuple[tuple[Slide, ...], float]:
+    """Draw slides until the time is up; return them and the seconds left."""
+    if duration_s < 3:
+        raise ValueError(f"a lecture needs 3 s, not {duration_s}")
     draft = _Draft(duration_s - _LEAD_S - _END_S)
     last = ""
     while not draft.slides or draft.left_s > 3.2 + fade_s:
@@ -85,31 +105,16 @@ def random_spec(
         cursor = _cursor(rng, cursors, height_px)
         draft.slides.append(_slide(draft, name, cursor, fade_s, rng))
         last = name
-    return LectureSpec(
-        name=f"random-{seed}",
-        title=f"Random lecture {seed}",
-        slides=tuple(draft.slides),
-        seed=seed + 1000,
-        width_px=width_px,
-        height_px=height_px,
-        fps=fps,
-        crf=int(rng.integers(26, 35)) if crf is None else crf,
-        preset=preset,
-        letterbox_px=letterbox,
-        speech=speech,
-        lead_in_s=_LEAD_S,
-        fade_s=fade_s,
-        tail_s=max(draft.left_s, 0.0) + _END_S,
-    )
+    return tuple(draft.slides), draft.left_s
 
 
 def _cursor(
     rng: np.random.Generator, cursors: tuple[tuple[str, str], ...], height_px: int
 ) -> Cursor:
-    """Draw a cursor; sizes 16 to 48 px at 720 lines, never under 14."""
+    """Draw a cursor; sizes 16 to 48 px at 720 lines, never under 16."""
     kind, colour = cursors[int(rng.integers(len(cursors)))]
-    size = float(rng.uniform(16, 48)) * max(height_px / 720, 0.5)
-    return Cursor(kind, colour, round(max(size, 14.0), 1))
+    size = float(rng.uniform(16, 48)) * max(height_px / 720, 0.6)
+    return Cursor(kind, colour, round(max(size, 16.0), 1))
 
 
 def _slide(
@@ -146,11 +151,12 @@ def _lines(draft: _Draft, name: str, rng: np.random.Generator) -> tuple[Line, ..
         elif k and (draft.lines + k) % 4 == 2:
             line = Line(str(rng.choice(_HIDDEN)), pointer=False, pause_s=pause_s)
         else:
-            line = Line(_pointed(rng), pause_s=pause_s)
-        takes_s = _takes_s(line)
-        if lines and takes_s > draft.left_s:
-            break
-        draft.left_s -= takes_s
+            line = Line(_pointed(rng, str(rng.choice(_POINTED))), pause_s=pause_s)
+        if _takes_s(line) > draft.left_s:
+            if lines:
+                break
+            line = Line(_pointed(rng, _BRIEF), pause_s=0.3)
+        draft.left_s -= _takes_s(line)
         lines.append(line)
     draft.lines += len(lines)
     return tuple(lines)
@@ -161,12 +167,11 @@ def _takes_s(line: Line) -> float:
     return len(silent(words).samples) / RATE_HZ + line.pause_s
 
 
-def _pointed(rng: np.random.Generator) -> str:
-    """Draw a pointed line with a region of its own."""
+def _pointed(rng: np.random.Generator, text: str) -> str:
+    """Give a pointed line a region and a gesture."""
     gesture = "circle" if rng.random() < 0.7 else "dwell"
     wide, tall = rng.uniform(0.2, 0.45, 2) if gesture == "circle" else (0.11, 0.11)
     x, y = rng.uniform(0.04, 0.96 - wide), rng.uniform(0.04, 0.96 - tall)
     box: Box = (x, y, x + wide, y + tall)
     region = ",".join(f"{edge:.3f}" for edge in box)
-    text = str(rng.choice(_POINTED))
     return text.replace("|R|", f"|{region}|").replace("|G", f"|{gesture}")

@@ -2,18 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from medpipe.dataset.schema import TABLES
-from medpipe.records import Record
 from medpipe.storage import ObjectStore
 
 
-class KnownItem(Record):
+class KnownItem(NamedTuple):
     """What the `items` table says of one item."""
 
     generation: int
@@ -62,7 +61,7 @@ class Dataset:
         """What is in, by item id."""
         columns = ["id", "generation", "config_hash", "verdict", "reason"]
         return {
-            row.pop("id"): KnownItem.model_validate(row)
+            row.pop("id"): KnownItem(**row)
             for row in self.rows("items", columns).to_pylist()
         }
 

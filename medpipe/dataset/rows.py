@@ -175,6 +175,7 @@ def item_row(
     language: str | None,
     rejection: tuple[str, str] | None,
     counts: Mapping[str, int],
+    trace: Trace,
     cpu_s: Mapping[str, float],
     wall_s: Mapping[str, float],
 ) -> dict[str, Any]:
@@ -186,6 +187,7 @@ def item_row(
         language: Of the transcript.
         rejection: Reason code and detail, or None for a good item.
         counts: What the item gave.
+        trace: Of the whole video, shares of the decoded frame.
         cpu_s: By stage.
         wall_s: By stage.
     """
@@ -206,6 +208,7 @@ def item_row(
         "audio_codec": video and video.audio_codec,
         "language": language,
         "counts": dict(counts),
+        "trace": trace_row(trace),
         "timings": [
             {"stage": stage, "cpu_s": cpu_s[stage], "wall_s": wall_s.get(stage, 0.0)}
             for stage in sorted(cpu_s)

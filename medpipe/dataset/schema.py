@@ -81,6 +81,7 @@ ITEMS = _schema(
         scenes=_I32, samples=_I32, narrations=_I32, boxes=_I32, words=_I32, trace_points=_I32,
         drops=_I32,
     ),
+    trace=TRACE,  # the whole video's, t_s from its start, shares of the decoded frame
     timings=SECONDS_BY_STAGE,
     cost_usd=_F64,
     **_PROVENANCE,

@@ -5,6 +5,8 @@ from pathlib import Path
 _MP4_BOXES = frozenset(
     {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"sidx", b"uuid", b"pdin"}
 )
+_EBML, _ASF = b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+_MAGIC = (_EBML, _ASF, b"GIF8", b"OggS", b"FLV\x01", b"ID3")
 _MAX_BOXES = 100_000
 
 
@@ -14,9 +16,8 @@ def looks_like_media(path: Path) -> bool:
         head = file.read(16)
     return (
         head[4:8] in _MP4_BOXES
-        or head.startswith((b"\x1aE\xdf\xa3", b"GIF8", b"OggS", b"FLV\x01", b"ID3"))
+        or head.startswith(_MAGIC)
         or (head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WAVE"))
-        or head.startswith(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
     )
 
 

@@ -214,7 +214,7 @@ def _last_stamp_s(container: InputContainer) -> float:
 
 
 def _duration_s(path: Path, container: InputContainer) -> float:
-    """Return the header's duration, or where it has none (live recordings) the last packet's end."""
+    """Return the header's duration, or the last packet's end where it has none."""
     if container.duration:
         return float(container.duration / av.time_base)
     with open_media(path) as again:

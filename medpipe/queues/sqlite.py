@@ -65,8 +65,8 @@ class SqliteQueue:
         new = 0
         with self._write() as db:
             now = self._clock()
-            (added,) = db.execute("SELECT COALESCE(MAX(added), 0) FROM items").fetchone()
-            for added, item in enumerate(items, start=added + 1):
+            (last,) = db.execute("SELECT COALESCE(MAX(added), 0) FROM items").fetchone()
+            for added, item in enumerate(items, start=last + 1):
                 new += db.execute(
                     "INSERT OR IGNORE INTO items (id, item, priority, state, ready_at_s, added)"
                     " VALUES (?, ?, ?, 'ready', ?, ?)",

@@ -16,11 +16,12 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a step failed."""
+    """Why a step failed; `step` is filled in by the scheduler."""
 
     kind: FailureKind
     code: str
     detail: str
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

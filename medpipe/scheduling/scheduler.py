@@ -8,7 +8,7 @@ left to end and are ignored. Nothing here reads a clock: `now_s` is Unix time, g
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medpipe.scheduling.events import (
     Commit,
@@ -144,7 +144,9 @@ class Scheduler:
         """Take no new items; `Stop` follows when those in flight have ended."""
         self._draining = True
 
-    def handle(self, event: Event, now_s: float) -> list[Instruction]:
+    def handle(  # noqa: C901 - one case an event
+        self, event: Event, now_s: float
+    ) -> list[Instruction]:
         """Take one event and say what to do.
 
         Args:
@@ -212,7 +214,7 @@ class Scheduler:
         self._free_run(event.item_id, event.attempt, event.step, now_s)
         job = self._current(event.item_id, event.attempt)
         if job is not None:
-            self._fail(job, event.failure, now_s, out)
+            self._fail(job, replace(event.failure, step=event.step), now_s, out)
 
     def _fail(self, job: _Job, failure: Failure, now_s: float, out: list[Instruction]) -> None:
         """End an attempt and decide what becomes of its item."""
@@ -266,7 +268,8 @@ class Scheduler:
             )
             if job is not None and mine:
                 job.held = {k: v for k, v in job.held.items() if v != event.worker}
-                self._fail(job, event.failure, now_s, out)
+                step = worker.run[2] if worker.run else worker.pool
+                self._fail(job, replace(event.failure, step=step), now_s, out)
 
     def _start_failed(self, pool: str, failure: Failure, out: list[Instruction]) -> None:
         if failure.kind is FailureKind.LOST:

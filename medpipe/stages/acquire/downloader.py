@@ -205,7 +205,11 @@ def failure_of(error: BaseException) -> Rejected | Transient | None:
         return Transient("timed_out", "the server went silent")
     message = str(error) if isinstance(error, DownloadError) else f"{chain[-1]} ({error})"
     found = classify_failure(message, status)
-    wait = response.headers.get("Retry-After") if response is not None else None
+    headers = response.headers if response is not None else {}
+    if found.code == "bad_redirect":
+        scheme = urlsplit(headers.get("Location") or "").scheme
+        return Rejected("unsupported_scheme", f"it redirects to a {scheme[:20] or 'nameless'}: URL")
+    wait = headers.get("Retry-After")
     if isinstance(found, Transient) and wait:
         return Transient(found.code, f"{found.detail}; the server asks for {wait[:40]} s")
     return found

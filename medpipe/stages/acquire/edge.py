@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -103,7 +102,7 @@ def _fetched(url: str, target: Path, config: AcquireConfig) -> dict[str, Any]:
         if len(paths) == 2:
             join_streams(paths[0], paths[1], folder / "joined")
             paths = [folder / "joined"]
-        os.replace(paths[0], target)
+        paths[0].replace(target)
     except OSError as error:
         raise Transient("disk_full", f"cannot write to scratch: {error.strerror}") from error
     finally:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from medpipe.errors import Rejected
+from medpipe.stages.acquire.failures import causes
 
 _SCHEMES = frozenset({"http", "https", "data"})
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -60,6 +61,14 @@ class Watch:
     refused: list[Rejected] = field(default_factory=list)
 
 
+class AccessRefusedError(PermissionError):
+    """What a refused call raises: an `OSError`, so that libraries take it for a firewall's no."""
+
+    def __init__(self, reason: Rejected) -> None:
+        super().__init__(errno.EACCES, str(reason))
+        self.reason = reason
+
+
 class _Armed(threading.local):
     watch: Watch | None = None
 
@@ -81,8 +90,8 @@ def guard(policy: Policy, *, every_thread: bool = False) -> Iterator[Watch]:
             does nothing but fetch.
 
     Raises:
-        Rejected: `blocked_address` or `unsupported_scheme`: the block failed after something
-            was refused, whatever the libraries between made of it.
+        Rejected: `blocked_address`, `unsupported_scheme` or `unsupported_stream`: the block
+            failed because something was refused, whatever the libraries between made of it.
     """
     watch = Watch(policy)
     before = _State.everywhere if every_thread else _State.here.watch
@@ -91,11 +100,23 @@ def guard(policy: Policy, *, every_thread: bool = False) -> Iterator[Watch]:
     try:
         yield watch
     except Exception as error:
-        if watch.refused and not isinstance(error, Rejected):
-            raise watch.refused[-1] from error
+        reason = _behind(error, watch)
+        if reason is not None:
+            raise reason from error
         raise
     finally:
         _arm(before, every_thread)
+
+
+def _behind(error: Exception, watch: Watch) -> Rejected | None:
+    """Return the refusal that an error comes from, also where only its text got through."""
+    if isinstance(error, Rejected):
+        return None
+    for one in causes(error):
+        if isinstance(one, AccessRefusedError):
+            return one.reason
+    text = str(error)
+    return next((reason for reason in watch.refused if str(reason) in text), None)
 
 
 def _arm(watch: Watch | None, every_thread: bool) -> None:
@@ -121,7 +142,7 @@ def _on_event(event: str, args: tuple[Any, ...]) -> None:
     reason = _verdict(event, args, watch)
     if reason is not None:
         watch.refused.append(reason)
-        raise PermissionError(errno.EACCES, str(reason))
+        raise AccessRefusedError(reason)
 
 
 def _verdict(event: str, args: tuple[Any, ...], watch: Watch) -> Rejected | None:

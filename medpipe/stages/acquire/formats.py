@@ -4,10 +4,13 @@ import posixpath
 import unicodedata
 from urllib.parse import urlsplit
 
-VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .gif .ts .m2ts .mts .mpg .mpeg .mpe .wmv .asf .flv .f4v .3gp"
-    " .3g2 .ogv .ogm .vob .mxf .qt".split()
-)
+# fmt: off
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts",
+    ".m2ts", ".mts", ".mpg", ".mpeg", ".mpe", ".wmv", ".asf", ".flv",
+    ".f4v", ".3gp", ".3g2", ".ogv", ".ogm", ".vob", ".mxf", ".qt",
+})
+# fmt: on
 _STREAM_SUFFIXES = frozenset({".m3u8", ".mpd"})
 
 

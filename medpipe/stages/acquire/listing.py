@@ -101,6 +101,6 @@ def _described(result: dict[str, Any]) -> dict[str, Any]:
 
 def _address(result: dict[str, Any]) -> str | None:
     formats = [one for one in result.get("formats") or () if one.get("url")]
-    tallest = max(formats, key=lambda one: one.get("height") or 0, default={})
+    tallest: dict[str, Any] = max(formats, key=lambda one: one.get("height") or 0, default={})
     url = result.get("url") or tallest.get("url") or result.get("webpage_url")
     return unsmuggle_url(str(url))[0] if url else None

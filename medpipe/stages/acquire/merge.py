@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from heapq import merge
 from pathlib import Path
+from typing import Any
 
 import av
 from av.packet import Packet
@@ -29,15 +30,17 @@ def join_streams(picture: Path, sound: Path, target: Path) -> None:
         kept = (seen.streams.video[0], heard.streams.audio[0])
         written = [out.add_stream_from_template(stream) for stream in kept]
         flows = (
-            _packets(container, number)
-            for number, container in enumerate((seen.demux(kept[0]), heard.demux(kept[1])))
+            _packets(seen.demux(kept[0]), 0),
+            _packets(heard.demux(kept[1]), 1),
         )
         for _, number, packet in merge(*flows, key=lambda one: one[:2]):
             packet.stream = written[number]
             out.mux(packet)
 
 
-def _packets(demuxed: Iterator[Packet], number: int) -> Iterator[tuple[float, int, Packet]]:
+def _packets(
+    demuxed: "Iterator[Packet[Any]]", number: int
+) -> Iterator["tuple[float, int, Packet[Any]]"]:
     for packet in demuxed:
         if packet.dts is not None and packet.time_base is not None:
             yield float(packet.dts * packet.time_base), number, packet

@@ -1,10 +1,9 @@
 """What a still run shows where the pointer is not."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medpipe.stages.extract.grid import BLOCK_PX, Chunk, Gray, blocks_of
-from medpipe.stages.extract.runs import Run, changed_often
+from medpipe.stages.extract.grid import Chunk, Delta, Gray, Replay
+from medpipe.stages.extract.runs import Run
 
 _MOST_STATES = 60
 
@@ -20,20 +19,27 @@ def background(chunk: Chunk, run: Run) -> Gray:
         (h, w) uint8: per pixel the median over time, each look weighted by how long it lasted. A
         pointer that rested for most of the run is still in it.
     """
-    first = next(picture for _, picture in chunk.replay(run.start, run.start + 1)).copy()
+    picture = Replay(chunk).at(run.start).copy()
+    blocks = chunk.layout.blocks(picture)
     states: dict[tuple[int, int], list[tuple[int, Gray]]] = {}
     for index in range(run.start + 1, run.end):
         delta = chunk.deltas[index]
         if delta is None:
             continue
+        pixels = _pixels(chunk, delta)
         places = zip(delta.rows.tolist(), delta.columns.tolist(), strict=True)
         for k, place in enumerate(places):
-            states.setdefault(place, []).append((index, delta.pixels[k]))
-    blocks = blocks_of(first)
+            states.setdefault(place, []).append((index, pixels[k]))
     for (row, column), looks in states.items():
         stack = [(run.start, blocks[row, :, column, :].copy()), *looks]
         blocks[row, :, column, :] = _median_block(stack, run.end)
-    return first
+    return picture
+
+
+def _pixels(chunk: Chunk, delta: Delta) -> Gray:
+    if delta.whole is None:
+        return delta.pixels
+    return chunk.layout.blocks(delta.whole)[delta.rows, :, delta.columns, :]
 
 
 def _median_block(looks: list[tuple[int, Gray]], end: int) -> Gray:
@@ -46,9 +52,4 @@ def _median_block(looks: list[tuple[int, Gray]], end: int) -> Gray:
     total = np.cumsum(weight[order], axis=0)
     half = np.argmax(total >= total[-1] / 2, axis=0)
     picked = np.take_along_axis(pixels, order, axis=0)[half, np.arange(pixels.shape[1])]
-    return picked.reshape(BLOCK_PX, BLOCK_PX)
-
-
-def touched(chunk: Chunk, run: Run) -> NDArray[np.bool_]:
-    """Blocks that changed at all in a run, (grid) bool."""
-    return changed_often(chunk, run) > 0
+    return picked.reshape(looks[0][1].shape)

@@ -7,32 +7,70 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_PX = 8
+COARSE_PX = 8
 _STRONG_PIXELS = 2
 _NOISE_RANK = 0.9
 _NOISE_TO_LEVEL = 4.0
 _HIGHEST_LEVEL = 48.0
 _MEAN_MOVED = 5.0
+_WHOLE_SHARE = 0.5
 
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
 
-def work_size(width_px: int, height_px: int, widest_px: int) -> tuple[int, int]:
-    """Size of the luma that is worked on: no wider than asked, whole blocks.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a picture is divided into square blocks; a rim of less than a block is left out.
 
-    Args:
-        width_px: Of a decoded frame.
-        height_px: Of a decoded frame.
-        widest_px: Limit on the width.
-
-    Returns:
-        (width, height) in work pixels, both multiples of the block.
+    Attributes:
+        block: Side of a block, picture pixels.
+        rows: Of blocks.
+        columns: Of blocks.
     """
-    scale = min(1.0, widest_px / width_px)
-    width = max(BLOCK_PX, round(width_px * scale / BLOCK_PX) * BLOCK_PX)
-    height = max(BLOCK_PX, round(height_px * scale / BLOCK_PX) * BLOCK_PX)
-    return width, height
+
+    block: int
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, width_px: int, height_px: int, coarse_width_px: int) -> "Layout":
+        """Divide a picture so that 8 coarse pixels a block stay within a width.
+
+        Args:
+            width_px: Of the picture.
+            height_px: Of the picture.
+            coarse_width_px: Widest coarse picture.
+
+        Returns:
+            The division, with the block that leaves the smallest rim out.
+        """
+        least = max(COARSE_PX, -(-COARSE_PX * width_px // coarse_width_px))
+        sides = range(least, max(least + 1, int(least * 1.3)))
+        side = min(sides, key=lambda b: (width_px % b + height_px % b, b))
+        side = min(side, width_px, height_px)
+        return cls(side, height_px // side, width_px // side)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.rows, self.columns
+
+    def crop(self, luma: Gray) -> Gray:
+        """The part of a plane that the blocks cover; a view."""
+        return luma[: self.rows * self.block, : self.columns * self.block]
+
+    def coarse(self, picture: Gray) -> Gray:
+        """Shrink a cropped picture to 8 pixels a block."""
+        return shrink(picture, (self.columns * COARSE_PX, self.rows * COARSE_PX))
+
+    def blocks(self, picture: Gray) -> Gray:
+        """View a contiguous cropped picture as (rows, block, columns, block)."""
+        return picture.reshape(self.rows, self.block, self.columns, self.block)
+
+    def spread(self, mask: Mask) -> Mask:
+        """Blow a (rows, columns) mask up to the picture's pixels."""
+        return np.repeat(np.repeat(mask, self.block, axis=0), self.block, axis=1)
 
 
 def shrink(luma: Gray, size: tuple[int, int]) -> Gray:
@@ -50,20 +88,21 @@ def shrink(luma: Gray, size: tuple[int, int]) -> Gray:
         even = luma[: half[1] * 2, : half[0] * 2]
         luma = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.uint8)
     if (luma.shape[1], luma.shape[0]) == size:
-        return luma if luma.flags.owndata else luma.copy()
+        return luma
     near = luma.shape[1] < 1.6 * size[0]
     how = cv2.INTER_LINEAR if near else cv2.INTER_AREA
     return np.asarray(cv2.resize(luma, size, interpolation=how), np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Delta:
     """The blocks that a sample renewed.
 
     Attributes:
         rows: (n,) block rows.
         columns: (n,) block columns.
-        pixels: (n, 8, 8) uint8, what they show now.
+        pixels: (n, block, block) uint8, what they show now.
+        whole: (h, w) uint8, the whole picture instead, where most of it changed; else None.
         changed: (grid) bool, blocks that really changed; the renewed ones also hold neighbours.
         moved: (grid) bool, blocks whose mean changed: content, not noise.
     """
@@ -71,22 +110,26 @@ class Delta:
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     pixels: Gray
+    whole: Gray | None
     changed: Mask
     moved: Mask
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Chunk:
     """A bounded stretch of samples, kept as a first picture and the changes to it.
 
     Attributes:
-        first: (h, w) uint8, work luma at the first sample.
+        layout: How pictures are divided.
+        first: (h, w) uint8, luma of the first sample.
         times_s: Presentation time of each sample.
-        deltas: One a sample; None where nothing changed.
+        deltas: One a sample; None where nothing changed. The first says how the first sample
+            differs from the chunk before.
         levels: Grey levels that counted as a change at each sample.
         size_bytes: Rough memory held.
     """
 
+    layout: Layout
     first: Gray
     times_s: list[float] = field(default_factory=list)
     deltas: list[Delta | None] = field(default_factory=list)
@@ -99,38 +142,49 @@ class Chunk:
         self.deltas.append(delta)
         self.levels.append(level)
         if delta is not None:
-            self.size_bytes += delta.pixels.nbytes + 2 * delta.changed.nbytes + 512
+            whole = 0 if delta.whole is None else delta.whole.nbytes
+            self.size_bytes += whole + delta.pixels.nbytes + 2 * delta.changed.nbytes + 512
 
     def __len__(self) -> int:
         return len(self.times_s)
 
-    def replay(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, Gray]]:
-        """Walk the samples in order.
+    def level(self, start: int, end: int) -> float:
+        """Usual grey levels that counted as a change from `start` to `end - 1`."""
+        return float(np.median(self.levels[start:end]))
 
-        Args:
-            start: First sample that is given.
-            end: One past the last, or None for all.
 
-        Yields:
-            Index and (h, w) uint8 picture; the same array each time, renewed in place.
+class Replay:
+    """A cursor over a chunk's pictures that only goes forward."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self._chunk = chunk
+        self._at = 0
+        self._picture = chunk.first.copy()
+
+    def at(self, sample: int) -> Gray:
+        """The picture of a sample that is not before the last one asked for.
+
+        Returns:
+            (h, w) uint8; the same array each time, renewed in place.
         """
-        picture = self.first.copy()
-        for index in range(len(self) if end is None else end):
-            apply(picture, self.deltas[index])
-            if index >= start:
-                yield index, picture
+        while self._at < sample:
+            self._at += 1
+            self._renew(self._chunk.deltas[self._at])
+        return self._picture
 
+    def over(self, start: int, end: int) -> Iterator[tuple[int, Gray]]:
+        """Walk samples `start` to `end - 1`: index and picture."""
+        for sample in range(start, end):
+            yield sample, self.at(sample)
 
-def blocks_of(picture: Gray) -> Gray:
-    """View a picture as (rows, 8, columns, 8)."""
-    height, width = picture.shape
-    return picture.reshape(height // BLOCK_PX, BLOCK_PX, width // BLOCK_PX, BLOCK_PX)
-
-
-def apply(picture: Gray, delta: Delta | None) -> None:
-    """Renew a picture in place by one sample's changes."""
-    if delta is not None:
-        blocks_of(picture)[delta.rows, :, delta.columns, :] = delta.pixels
+    def _renew(self, delta: Delta | None) -> None:
+        if delta is None:
+            return
+        if delta.whole is not None:
+            self._picture[:] = delta.whole
+        else:
+            blocks = self._chunk.layout.blocks(self._picture)
+            blocks[delta.rows, :, delta.columns, :] = delta.pixels
 
 
 class ChangeGrid:
@@ -140,52 +194,60 @@ class ChangeGrid:
     add up instead of passing unseen.
     """
 
-    def __init__(self, first: Gray, level: float) -> None:
-        self._kept = first.copy()
+    def __init__(self, layout: Layout, first: Gray, level: float) -> None:
+        self._layout = layout
         self._level = level
-        self._size = (first.shape[1] // BLOCK_PX, first.shape[0] // BLOCK_PX)
-        self._thumb = self._shrunk(first)
+        self._size = (layout.columns, layout.rows)
+        self._kept = layout.coarse(first).copy()
+        self._thumb = self._shrunk(self._kept)
 
-    @property
-    def picture(self) -> Gray:
-        """(h, w) uint8, the last kept look of all blocks; a copy."""
-        return self._kept.copy()
-
-    def see(self, luma: Gray) -> tuple[Delta | None, float]:
+    def see(self, picture: Gray) -> tuple[Delta | None, float]:
         """Take in one sample.
 
         Args:
-            luma: (h, w) uint8 at work size.
+            picture: (h, w) uint8, cropped luma.
 
         Returns:
             What changed (None if nothing did), and the grey levels that counted as a change:
             more than the noise of this very sample.
         """
-        gap = np.asarray(cv2.absdiff(luma, self._kept))
-        mean = cv2.resize(gap, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        thumb = self._shrunk(luma)
+        coarse = self._layout.coarse(picture)
+        gap = np.asarray(cv2.absdiff(coarse, self._kept))
+        thumb = self._shrunk(coarse)
         shift = np.abs(thumb - self._thumb)
-        ripple = (mean - shift).ravel()
-        rank = int(mean.size * _NOISE_RANK)
+        ripple = (self._shrunk(gap) - shift).ravel()
+        rank = int(ripple.size * _NOISE_RANK)
         noise = float(np.partition(ripple, rank)[rank])
         level = float(np.clip(noise * _NOISE_TO_LEVEL, self._level, _HIGHEST_LEVEL))
         strong = cv2.threshold(gap, level, 255, cv2.THRESH_BINARY)[1]
-        share = np.asarray(cv2.resize(strong, self._size, interpolation=cv2.INTER_AREA))
         moved = shift > _MEAN_MOVED
-        changed = (share >= _STRONG_PIXELS * 255 / BLOCK_PX**2 - 1) | moved
+        few = _STRONG_PIXELS * 255 / COARSE_PX**2 - 1
+        changed = (cv2.resize(strong, self._size, interpolation=cv2.INTER_AREA) >= few) | moved
         if not changed.any():
             return None, level
-        return self._renew(luma, thumb, changed, moved), level
+        return self._renew(picture, coarse, thumb, changed, moved), level
 
-    def _shrunk(self, luma: Gray) -> NDArray[np.float32]:
-        return cv2.resize(luma, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    def _shrunk(self, coarse: Gray) -> NDArray[np.float32]:
+        return cv2.resize(coarse, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
     def _renew(
-        self, luma: Gray, thumb: NDArray[np.float32], changed: Mask, moved: Mask
+        self, picture: Gray, coarse: Gray, thumb: NDArray[np.float32], changed: Mask, moved: Mask
     ) -> Delta:
         wide = cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8))
         rows, columns = np.nonzero(wide)
-        pixels = blocks_of(luma)[rows, :, columns, :]
-        blocks_of(self._kept)[rows, :, columns, :] = pixels
         self._thumb[rows, columns] = thumb[rows, columns]
-        return Delta(rows, columns, pixels, changed, moved)
+        shape = (self._layout.rows, COARSE_PX, self._layout.columns, COARSE_PX)
+        fresh = coarse.reshape(shape)[rows, :, columns, :]
+        self._kept.reshape(shape)[rows, :, columns, :] = fresh
+        if len(rows) > _WHOLE_SHARE * wide.size:
+            rows, columns = np.nonzero(np.ones_like(wide))
+            none = np.zeros((0, self._layout.block, self._layout.block), np.uint8)
+            return Delta(rows, columns, none, picture.copy(), changed, moved)
+        side, rest = self._layout.block, (self._layout.rows, self._layout.columns)
+        view = np.lib.stride_tricks.as_strided(
+            picture,
+            (rest[0], side, rest[1], side),
+            (picture.strides[0] * side, picture.strides[0], side, 1),
+            writeable=False,
+        )
+        return Delta(rows, columns, view[rows, :, columns, :], None, changed, moved)

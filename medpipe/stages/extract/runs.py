@@ -43,7 +43,7 @@ def busy_blocks(chunk: Chunk) -> Mask:
     Returns:
         (grid) bool. Regions of a pointer's size or of most of the picture are left out.
     """
-    grid = _grid(chunk)
+    grid = chunk.layout.grid
     if len(chunk) < _SHORTEST_BUSY_SAMPLES:
         return np.zeros(grid, bool)
     reach = np.ones((_REACH, _REACH), np.uint8)
@@ -108,11 +108,6 @@ def is_content(changed: Mask, moved: Mask) -> bool:
     return patches > _MOST_PATCHES or bool((sides > _LONGEST_POINTER_BLOCKS).any())
 
 
-def _grid(chunk: Chunk) -> tuple[int, int]:
-    height, width = chunk.first.shape
-    return height // 8, width // 8
-
-
 def changed_often(chunk: Chunk, run: Run) -> NDArray[np.int32]:
     """Count how often each block changed in a run.
 
@@ -123,7 +118,7 @@ def changed_often(chunk: Chunk, run: Run) -> NDArray[np.int32]:
     Returns:
         (grid) int32.
     """
-    count = np.zeros(_grid(chunk), np.int32)
+    count = np.zeros(chunk.layout.grid, np.int32)
     for delta in chunk.deltas[run.start + 1 : run.end]:
         if delta is not None:
             count[delta.rows, delta.columns] += 1

@@ -1,0 +1,5 @@
+"""`python -m medpipe`: the command line."""
+
+from medpipe.cli import main
+
+main()

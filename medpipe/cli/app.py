@@ -1,0 +1,213 @@
+"""The verbs of `medpipe` and what they exit with."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from medpipe.cli import show
+from medpipe.errors import ConfigError, MedpipeError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Medical teaching videos into localized narratives.",
+)
+out_console = Console()
+err_console = Console(stderr=True)
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(help="Files, folders, URLs, playlists, yt:<id>, @list.txt", metavar="SOURCE..."),
+]
+Out = Annotated[str, typer.Option("--out", help="Dataset: a folder or s3://bucket/prefix.")]
+Recipe = Annotated[
+    str | None, typer.Option("--recipe", help="Name of a recipe that ships, or a YAML file.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", help="Override: room.field=value; may repeat.")
+]
+Queue = Annotated[str | None, typer.Option("--queue", help="sqlite:///path or a path.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.command()
+def run(
+    sources: Sources,
+    out: Out,
+    recipe: Recipe = None,
+    overrides: Overrides = None,
+    queue: Queue = None,
+    as_json: Json = False,
+) -> None:
+    """Curate sources into a dataset and return when all of them are in or rejected."""
+    from medpipe.cli.work import run_sources
+    from medpipe.config import load_config
+
+    config = load_config(recipe, overrides or ())
+    with show.progress(err_console) as on_tick:
+        report = run_sources(sources, out, config, queue, on_tick)
+    show.run_report(report, out_console, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def enqueue(
+    sources: Sources,
+    queue: Annotated[str, typer.Option("--queue", help="sqlite:///path or a path.")],
+    recipe: Recipe = None,
+    overrides: Overrides = None,
+    priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Add sources to a queue; a job that works on it picks them up."""
+    from medpipe.cli.work import enqueue_sources
+    from medpipe.config import load_config
+    from medpipe.queues import open_queue
+
+    opened = open_queue(queue)
+    try:
+        added = enqueue_sources(sources, opened, load_config(recipe, overrides or ()), priority)
+    finally:
+        opened.close()
+    show.enqueued(added, out_console, err_console, as_json=as_json)
+    raise typer.Exit(2 if added.refused else 0)
+
+
+@app.command()
+def status(
+    queue: Queue = None,
+    out: Annotated[str | None, typer.Option("--out", help="Dataset.")] = None,
+    recipe: Recipe = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a queue and a dataset hold: states, funnel, throughput."""
+    from medpipe.cli.work import status_of
+    from medpipe.config import load_config
+
+    show.status(status_of(queue, out, load_config(recipe)), out_console, as_json=as_json)
+
+
+@app.command()
+def retry(
+    queue: Annotated[str, typer.Option("--queue", help="sqlite:///path or a path.")],
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Only this reason code; rejects included.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put dead letters (or all rejects of one reason) back into the queue."""
+    from medpipe.queues import open_queue
+
+    opened = open_queue(queue)
+    try:
+        items = opened.retry(reason=reason)
+    finally:
+        opened.close()
+    _print({"retried": len(items), "ids": [item.id for item in items]}, as_json=as_json)
+
+
+@app.command()
+def transcribe(
+    media: Annotated[Path, typer.Argument(help="A file with sound.")],
+    json_path: Annotated[Path, typer.Option("--json", help="Where to write the words.")],
+    recipe: Recipe = None,
+    overrides: Overrides = None,
+) -> None:
+    """Listen to one file: words with real times."""
+    from medpipe.cli.stages import transcribe_file
+    from medpipe.config import load_config
+
+    _write_json(json_path, transcribe_file(media, load_config(recipe, overrides or ())))
+
+
+@app.command()
+def extract(
+    video: Annotated[Path, typer.Argument(help="A video file.")],
+    json_path: Annotated[Path, typer.Option("--json", help="Where to write points and scenes.")],
+    images: Annotated[Path, typer.Option("--images", help="Folder for the clean images.")],
+    recipe: Recipe = None,
+    overrides: Overrides = None,
+) -> None:
+    """Watch one video: scenes with clean images, and the pointer's trace."""
+    from medpipe.cli.stages import extract_file
+    from medpipe.config import load_config
+
+    _write_json(json_path, extract_file(video, images, load_config(recipe, overrides or ())))
+
+
+@app.command()
+def demo(
+    out: Annotated[str, typer.Option("--out", help="Folder for dataset and report.")] = (
+        "medpipe-demo"
+    ),
+    recipe: Annotated[str, typer.Option("--recipe", help="Recipe.")] = "demo",
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Run the whole walk on bundled lectures with known truth, and print its own errors."""
+    from medpipe.cli.demo import run_demo
+    from medpipe.config import load_config
+
+    config = load_config(recipe, overrides or ())
+    with show.progress(err_console) as on_tick:
+        result = run_demo(Path(out), config, on_tick)
+    show.demo(result, out_console, as_json=as_json)
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def doctor(
+    out: Annotated[str | None, typer.Option("--out", help="Also check this dataset URI.")] = None,
+    recipe: Recipe = None,
+    as_json: Json = False,
+) -> None:
+    """Check this machine: what works, what is missing, and what to do about it."""
+    from medpipe.cli.doctor import examine
+    from medpipe.config import load_config
+
+    findings = examine(load_config(recipe), out)
+    show.findings(findings, out_console, as_json=as_json)
+    raise typer.Exit(0 if all(f.ok or not f.needed for f in findings) else 2)
+
+
+def main() -> None:
+    """Run the command line; errors become one line and an exit code."""
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        app(standalone_mode=True)
+    except ConfigError as error:
+        _fail(error, 2)
+    except KeyboardInterrupt:
+        err_console.print("interrupted; the same command resumes")
+        sys.exit(130)
+    except MedpipeError as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, code: int) -> None:
+    err_console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+    sys.exit(code)
+
+
+def _print(value: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(value) + "\n")
+    else:
+        for key, item in value.items():
+            out_console.print(f"{key}: {item}", markup=False, highlight=False)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error}") from error

@@ -1,0 +1,1 @@
+"""Lectures with known truth, and the scores that hold results against it."""

@@ -1,0 +1,302 @@
+"""The walk of one item as a value, and its steps as functions; runs in process without Ray."""
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import medpipe
+from medpipe.config import MedpipeConfig
+from medpipe.dataset import Manifest, encode_image, write_item
+from medpipe.dataset.images import decode_image
+from medpipe.dataset.rows import (
+    Provenance,
+    SampleDraft,
+    item_row,
+    reject_rows,
+    sample_id,
+    sample_row,
+    transcript_row,
+)
+from medpipe.errors import Rejected
+from medpipe.media.audio import audio_blocks
+from medpipe.records import (
+    Alignment,
+    AudioBlock,
+    Drop,
+    Extraction,
+    Item,
+    Scene,
+    Trace,
+    Transcript,
+    Video,
+)
+from medpipe.scheduling import Step
+from medpipe.stages.acquire import acquire
+from medpipe.stages.align import align
+from medpipe.stages.classify import Judgement, judge
+from medpipe.stages.extract import extract
+from medpipe.stages.refine import METHOD as REFINER
+from medpipe.stages.refine import refine
+from medpipe.stages.transcribe import Transcriber
+from medpipe.storage import ObjectStore
+from medpipe.telemetry import Timings
+
+# The worker that fetched the file extracts from it and serves its sound; listening goes on beside.
+VIDEO_WALK = (
+    Step("acquire", pool="extract", holds_until=("extract", "transcribe")),
+    Step("extract", pool="extract", needs=("acquire",), on="acquire"),
+    Step("transcribe", pool="transcribe", needs=("acquire",)),
+    Step("write", pool="write", needs=("extract", "transcribe")),
+)
+RECORD_REJECTION = Step("record", pool="write")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watched:
+    """What a decode pass gave, ready to leave the machine that holds the file.
+
+    Attributes:
+        extraction: Scenes and traces; `Scene.image_path` means nothing elsewhere.
+        images: The clean image of each scene, encoded once as the dataset keeps it.
+    """
+
+    extraction: Extraction
+    images: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Under what name an attempt writes: the item and the generation of its rows."""
+
+    item: Item
+    generation: int
+
+
+def fetch(item: Item, scratch_dir: Path, config: MedpipeConfig) -> Video:
+    """Step 1: bring the item's media to this machine's disk."""
+    return acquire(item, scratch_dir, config.acquire.model_copy(update={"fetch": config.fetch}))
+
+
+def watch(video: Video, scratch_dir: Path, config: MedpipeConfig) -> Watched:
+    """Step 3: one decode pass; then encode each clean image once."""
+    images_dir = scratch_dir / "images"
+    images_dir.mkdir(parents=True, exist_ok=True)
+    extraction = extract(video.path, images_dir, config.extract)
+    images = []
+    for scene in extraction.scenes:
+        path = Path(scene.image_path)
+        images.append(encode_image(decode_image(path.read_bytes()), config.image))
+        path.unlink()
+    return Watched(extraction, tuple(images))
+
+
+def sound(video: Video, config: MedpipeConfig) -> Iterator[AudioBlock]:
+    """The video's sound in blocks cut at silence."""
+    return audio_blocks(video.path, max_block_s=config.runtime.audio_block_s)
+
+
+def write(
+    ticket: Ticket,
+    video: Video,
+    watched: Watched,
+    transcript: Transcript,
+    timings: Timings,
+    store: ObjectStore,
+    config: MedpipeConfig,
+) -> Manifest:
+    """Steps 4 to 7: judge, read, align, and write the item's files and manifest.
+
+    Returns:
+        The manifest that stands for this generation of the item.
+    """
+    with timings.stage("classify"):
+        judged = judge((decode_image(data) for data in watched.images), config.classify)
+    scenes, drops = _kept_scenes(watched.extraction.scenes, judged)
+    with timings.stage("refine"):
+        reading = refine(transcript, config.refine)
+    with timings.stage("align"):
+        aligned = align(reading, transcript, scenes, config.align)
+    drafts = list(_drafts(scenes, judged, watched.images, aligned, config.image.suffix))
+    drops += [*reading.drops, *aligned.drops]
+    origin = provenance(ticket, config, video)
+    siblings = [sample_id(ticket.item.id, draft.index) for draft in drafts]
+    item = item_row(
+        origin,
+        video=video,
+        language=transcript.language,
+        rejection=None,
+        counts=_counts(scenes, drafts, transcript, drops),
+        trace=watched.extraction.points,
+        cpu_s=timings.cpu_s,
+        wall_s=timings.wall_s,
+    )
+    rows: dict[str, Iterable[dict[str, Any]]] = {
+        "samples": (sample_row(draft, siblings, origin) for draft in drafts),
+        "transcripts": [transcript_row(transcript, origin)],
+        "rejects": reject_rows(drops, origin),
+        "items": [item],
+    }
+    return write_item(
+        store,
+        rows,
+        item_id=ticket.item.id,
+        generation=ticket.generation,
+        config_hash=origin.config_hash,
+        verdict="done",
+    )
+
+
+def record_rejection(
+    ticket: Ticket,
+    rejection: Drop,
+    video: Video | None,
+    store: ObjectStore,
+    config: MedpipeConfig,
+) -> Manifest:
+    """Write an item's rejection as its rows; it is data like any other outcome."""
+    origin = provenance(ticket, config, video)
+    item = item_row(
+        origin,
+        video=video,
+        language=None,
+        rejection=(rejection.code, rejection.detail),
+        counts={"drops": 1},
+        trace=Trace.empty(),
+        cpu_s={},
+        wall_s={},
+    )
+    return write_item(
+        store,
+        {"rejects": reject_rows([rejection], origin), "items": [item]},
+        item_id=ticket.item.id,
+        generation=ticket.generation,
+        config_hash=origin.config_hash,
+        verdict="rejected",
+        reason=rejection.code,
+    )
+
+
+def run_item(
+    item: Item,
+    store: ObjectStore,
+    config: MedpipeConfig,
+    transcriber: Transcriber,
+    *,
+    generation: int = 1,
+) -> Manifest:
+    """Walk one item in this process and write its files; the caller commits the manifest.
+
+    Args:
+        item: What to curate.
+        store: Where the dataset lies.
+        config: All settings.
+        transcriber: Opened by the caller, so that its model serves many items.
+        generation: One more than that of the item's rows that are in, if any are.
+
+    Raises:
+        Transient: The world failed; try again later.
+    """
+    ticket, timings, video, stage = Ticket(item, generation), Timings(), None, "acquire"
+    with tempfile.TemporaryDirectory(dir=config.runtime.scratch_dir, prefix="medpipe-") as folder:
+        scratch_dir = Path(folder)
+        try:
+            with timings.stage("acquire"):
+                video = fetch(item, scratch_dir, config)
+            ticket, stage = Ticket(video.item, generation), "extract"
+            with timings.stage("extract"):
+                watched = watch(video, scratch_dir, config)
+            stage = "transcribe"
+            with timings.stage(stage, time.process_time):
+                transcript = transcriber.transcribe(sound(video, config))
+        except Rejected as error:
+            drop = Drop(stage=stage, kind="item", code=error.code, detail=error.detail)
+            return record_rejection(ticket, drop, video, store, config)
+        return write(ticket, video, watched, transcript, timings, store, config)
+
+
+def provenance(ticket: Ticket, config: MedpipeConfig, video: Video | None) -> Provenance:
+    """Where the rows of this attempt come from."""
+    return Provenance(
+        item=ticket.item,
+        generation=ticket.generation,
+        config_hash=config.rows_hash(),
+        medpipe_version=medpipe.__version__,
+        models={"transcribe": config.transcribe.model, "refine": REFINER},
+        url=video.url if video else _public_url(ticket.item),
+        source_sha256=video.sha256 if video else None,
+        fetched_at=video.fetched_at if video else None,
+    )
+
+
+def _public_url(item: Item) -> str | None:
+    return item.uri if item.uri.startswith(("http://", "https://")) else None
+
+
+def _kept_scenes(
+    scenes: Sequence[Scene], judged: Sequence[Judgement]
+) -> tuple[list[Scene], list[Drop]]:
+    kept, drops = [], []
+    for scene, verdict in zip(scenes, judged, strict=True):
+        if verdict.blank:
+            drops.append(
+                Drop(
+                    stage="classify",
+                    kind="image",
+                    code="blank_image",
+                    detail=f"contrast {verdict.contrast:.1f}",
+                    start_s=scene.start_s,
+                    end_s=scene.end_s,
+                )
+            )
+        else:
+            kept.append(scene)
+    return kept, drops
+
+
+def _drafts(
+    scenes: Sequence[Scene],
+    judged: Sequence[Judgement],
+    images: Sequence[bytes],
+    aligned: Alignment,
+    suffix: str,
+) -> Iterator[SampleDraft]:
+    """One draft for each distinct image; scenes that show it again add their narrations."""
+    groups: dict[int, list[Scene]] = {}
+    for scene in scenes:
+        first = judged[scene.index].same_as
+        groups.setdefault(scene.index if first is None else first, []).append(scene)
+    for index, (first, shown) in enumerate(groups.items()):
+        places = {scene.index for scene in shown}
+        yield SampleDraft(
+            index=index,
+            image=images[first],
+            suffix=suffix,
+            sha256=hashlib.sha256(images[first]).hexdigest(),
+            phash=judged[first].phash,
+            contrast=judged[first].contrast,
+            sharpness=judged[first].sharpness,
+            scenes=shown,
+            narrations=[n for n in aligned.narrations if n.scene in places],
+        )
+
+
+def _counts(
+    scenes: Sequence[Scene],
+    drafts: Sequence[SampleDraft],
+    transcript: Transcript,
+    drops: Sequence[Drop],
+) -> dict[str, int]:
+    narrations = [n for draft in drafts for n in draft.narrations]
+    return {
+        "scenes": len(scenes),
+        "samples": len(drafts),
+        "narrations": len(narrations),
+        "boxes": sum(len(n.boxes) for n in narrations),
+        "words": sum(word.suspect is None for word in transcript.words),
+        "trace_points": sum(len(scene.trace) for scene in scenes),
+        "drops": len(drops),
+    }

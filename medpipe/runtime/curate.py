@@ -1,0 +1,133 @@
+"""Curates what a queue holds into a dataset: the main job, on whatever Ray there is."""
+
+import logging
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+from medpipe.config import MedpipeConfig
+from medpipe.dataset import Committer, Dataset
+from medpipe.errors import ConfigError
+from medpipe.pipeline import RECORD_REJECTION, VIDEO_WALK
+from medpipe.queues import WorkQueue
+from medpipe.runtime.cluster import connected
+from medpipe.runtime.driver import Driver, Tally
+from medpipe.runtime.pools import Pools, pool_sizes
+from medpipe.scheduling import Scheduler
+from medpipe.storage import open_store
+from medpipe.telemetry import SILENT, Sink
+
+logger = logging.getLogger(__name__)
+
+EXIT_DONE, EXIT_BUG, EXIT_USAGE, EXIT_DEAD_LETTERS, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        tally: What this run did.
+        recovered: Items of earlier, killed runs that this one only had to commit.
+        interrupted: It was told to stop before the queue was empty.
+        wall_s: Seconds from the call to the end.
+        work_s: Seconds of it with Ray up.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    recovered: int = 0
+    interrupted: bool = False
+    wall_s: float = 0.0
+    work_s: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command line: 0, 3 (dead letters) or 130 (interrupted, resumable)."""
+        if self.interrupted:
+            return EXIT_INTERRUPTED
+        return EXIT_DEAD_LETTERS if self.tally.dead else EXIT_DONE
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether this run wrote nothing."""
+        return not (self.tally.done or self.tally.rejected or self.tally.dead or self.recovered)
+
+
+def curate(
+    queue: WorkQueue,
+    out: str,
+    config: MedpipeConfig,
+    *,
+    on_tick: Callable[[Driver], None] | None = None,
+    sink: Sink = SILENT,
+) -> Outcome:
+    """Work on a queue until nothing in it is open, and return what came of it.
+
+    Args:
+        queue: Holds the items; other drivers may work on it too.
+        out: URI of the dataset.
+        config: All settings.
+        on_tick: Called about twice a second while Ray is up, for progress.
+        sink: Where figures go.
+
+    Raises:
+        ConfigError: Workers cannot start with this config, or Ray cannot be reached.
+        RuntimeError: The job cannot go on through a bug of ours.
+        Transient: The store or the queue cannot be reached.
+    """
+    began_s = time.time()
+    store = open_store(out, config.storage)
+    committer = Committer(store)
+    recovered = committer.recover()
+    if not queue.counts().open:
+        return Outcome(recovered=recovered, wall_s=time.time() - began_s)
+    scheduling = config.scheduling
+    with connected(config.runtime):
+        up_s = time.time()
+        scheduler = Scheduler(scheduling, VIDEO_WALK, RECORD_REJECTION, pool_sizes(config))
+        driver = Driver(
+            config,
+            queue,
+            committer,
+            Dataset(store).known(),
+            scheduler,
+            Pools(config, store.uri, uuid.uuid4().hex),
+            on_tick,
+            sink,
+        )
+        with _draining(scheduler) as drained:
+            driver.run()
+        ended_s = time.time()
+    if driver.failure is not None:
+        if driver.failure.code == "config_error":
+            raise ConfigError(driver.failure.detail)
+        raise RuntimeError(f"the job cannot go on: {driver.failure}")
+    interrupted = drained.is_set() and queue.counts().open > 0
+    return Outcome(driver.tally, recovered, interrupted, ended_s - began_s, ended_s - up_s)
+
+
+@contextmanager
+def _draining(scheduler: Scheduler) -> Iterator[threading.Event]:
+    """On SIGTERM or SIGINT take no new items; a second signal ends the process at once."""
+    drained = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if drained.is_set():
+            raise KeyboardInterrupt
+        drained.set()
+        scheduler.drain()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield drained
+        return
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield drained
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

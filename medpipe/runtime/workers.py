@@ -1,0 +1,181 @@
+"""What runs inside Ray's actors: thin shells around the steps of the pipeline."""
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import ray
+from ray.actor import ActorHandle
+
+from medpipe import pipeline
+from medpipe.config import MedpipeConfig
+from medpipe.dataset import Manifest
+from medpipe.pipeline import Ticket, Watched
+from medpipe.records import AudioBlock, Drop, Item, Transcript, Video
+from medpipe.stages.transcribe import Transcriber
+from medpipe.storage import open_store
+from medpipe.telemetry import Timings
+
+_SCRATCH = "medpipe-scratch-"
+
+
+class _Worker:
+    """Name and config of a worker; opens what it needs in `open`, so that failures have a name."""
+
+    def __init__(self, name: str, config: MedpipeConfig, out: str) -> None:
+        self._name = name
+        self._config = config
+        self._out = out
+        cv2.setNumThreads(1)
+
+    def __repr__(self) -> str:
+        return self._name
+
+    def open(self) -> int:
+        """Load what the worker needs; returns its process id."""
+        return os.getpid()
+
+    def ping(self) -> None:
+        """Answer, to show that the worker lives."""
+
+    @ray.method(concurrency_group="life")
+    def life(self) -> None:
+        """Last as long as the worker, so that its death is seen at once, even when idle."""
+        threading.Event().wait()
+
+
+class ExtractWorker(_Worker):
+    """Holds one item's file at a time: fetches it, watches it, and serves its sound."""
+
+    def __init__(self, name: str, config: MedpipeConfig, out: str) -> None:
+        super().__init__(name, config, out)
+        _sweep(Path(config.runtime.scratch_dir or tempfile.gettempdir()))
+        self._scratch = Path(
+            tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=config.runtime.scratch_dir)
+        )
+        self._video: Video | None = None
+        self._blocks: Iterator[AudioBlock] = iter(())
+
+    def acquire(self, item: Item) -> tuple[Video, Timings]:
+        """Fetch an item's media; the one held before is let go."""
+        self._clear()
+        timings = Timings()
+        with timings.stage("acquire"):
+            video = pipeline.fetch(item, self._scratch, self._config)
+        self._video = video
+        self._blocks = pipeline.sound(video, self._config)
+        return video, timings
+
+    def extract(self) -> tuple[Timings, Watched]:
+        """Watch the video held; two results, so that the driver need not carry the images."""
+        if self._video is None:
+            raise RuntimeError("extract before acquire")
+        timings = Timings()
+        with timings.stage("extract"):
+            watched = pipeline.watch(self._video, self._scratch, self._config)
+        return timings, watched
+
+    @ray.method(concurrency_group="sound")
+    def next_block(self, item_id: str) -> tuple[AudioBlock | None, float]:
+        """The next block of the held video's sound (None at its end), and its CPU seconds.
+
+        Raises:
+            RuntimeError: Another item is held by now.
+        """
+        if self._video is None or self._video.item.id != item_id:
+            raise RuntimeError(f"{item_id} is no longer held here")
+        cpu_s = time.thread_time()
+        block = next(self._blocks, None)
+        return block, time.thread_time() - cpu_s
+
+    def close(self) -> None:
+        """Remove the scratch folder."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _clear(self) -> None:
+        self._video, self._blocks = None, iter(())
+        for child in self._scratch.iterdir():
+            if child.is_dir():
+                shutil.rmtree(child, ignore_errors=True)
+            else:
+                with suppress(FileNotFoundError):
+                    child.unlink()
+
+
+class TranscribeWorker(_Worker):
+    """Holds a speech model and pulls sound from the worker that holds the file."""
+
+    def __init__(self, name: str, config: MedpipeConfig, out: str) -> None:
+        super().__init__(name, config, out)
+        self._transcriber = Transcriber(config.transcribe)
+
+    def open(self) -> int:
+        """Load the model; returns the process id."""
+        self._transcriber.open()
+        return os.getpid()
+
+    def transcribe(self, item_id: str, source: ActorHandle[Any]) -> tuple[Transcript, Timings]:
+        """Listen to an item's sound, one block ahead of the model."""
+        timings = Timings()
+        with timings.stage("transcribe", time.process_time):
+            transcript = self._transcriber.transcribe(_pulled(source, item_id, timings))
+        return transcript, timings
+
+    def close(self) -> None:
+        """Free the model."""
+        self._transcriber.close()
+
+
+class WriteWorker(_Worker):
+    """Judges, reads, aligns and writes; its store is the dataset's."""
+
+    def __init__(self, name: str, config: MedpipeConfig, out: str) -> None:
+        super().__init__(name, config, out)
+        self._store = open_store(out, config.storage)
+
+    def write(
+        self,
+        ticket: Ticket,
+        video: Video,
+        watched: Watched,
+        transcript: Transcript,
+        timings: Timings,
+    ) -> Manifest:
+        """Write a good item's rows and put its manifest."""
+        return pipeline.write(
+            ticket, video, watched, transcript, timings, self._store, self._config
+        )
+
+    def record(self, ticket: Ticket, rejection: Drop, video: Video | None) -> Manifest:
+        """Write a rejected item's rows and put its manifest."""
+        return pipeline.record_rejection(ticket, rejection, video, self._store, self._config)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def _pulled(source: ActorHandle[Any], item_id: str, timings: Timings) -> Iterator[AudioBlock]:
+    """Blocks from the worker that holds the file, the next one asked for ahead."""
+    coming: Any = source.next_block.remote(item_id)
+    while True:
+        block, cpu_s = ray.get(coming)
+        timings.cpu_s["sound"] = timings.cpu_s.get("sound", 0.0) + cpu_s
+        if block is None:
+            return
+        coming = source.next_block.remote(item_id)
+        yield block
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the scratch folders of workers that were killed on this machine."""
+    for path in folder.glob(f"{_SCRATCH}*-*"):
+        pid = path.name.removeprefix(_SCRATCH).split("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,6 @@
+"""Align: words, pointer trace and image into narrations with boxes. Pure numpy."""
+
+from medpipe.stages.align.config import AlignConfig, BoxConfig, GestureConfig
+from medpipe.stages.align.narrate import align
+
+__all__ = ["AlignConfig", "BoxConfig", "GestureConfig", "align"]

@@ -1,0 +1,172 @@
+"""Cut a pointer's path into stays, each about one place, and the strokes between them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medpipe.records import Trace
+from medpipe.stages.align.config import GestureConfig
+
+Floats = NDArray[np.float64]
+LONGEST_STEP_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """A pointer's path with equal units on both axes.
+
+    Attributes:
+        t_s: (n,) rising, seconds.
+        u: (n,) shares of the image's width, to the right.
+        v: (n,) shares of the image's WIDTH, down.
+        weight_s: (n,) seconds that each point stands for.
+        confidence: (n,) in [0, 1].
+    """
+
+    t_s: Floats
+    u: Floats
+    v: Floats
+    weight_s: Floats
+    confidence: Floats
+
+    def __len__(self) -> int:
+        return len(self.t_s)
+
+    def part(self, first: int, end: int) -> "Path":
+        """Points `first` to `end`, `end` left out."""
+        cut = slice(first, end)
+        return Path(
+            self.t_s[cut], self.u[cut], self.v[cut], self.weight_s[cut], self.confidence[cut]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Points `first` to `end` (left out) of a path, all about one place."""
+
+    first: int
+    end: int
+
+
+def path_of(trace: Trace, height_per_width: float) -> Path:
+    """Turn a trace into a path.
+
+    Args:
+        trace: Places as shares of the image.
+        height_per_width: The image's height over its width.
+
+    Returns:
+        The path; lone jumps of one sample are smoothed away by a running median of three.
+    """
+    t = trace.t_s.astype(np.float64)
+    step = np.minimum(np.diff(t), LONGEST_STEP_S)
+    weight = np.zeros(len(t))
+    weight[:-1] += step / 2
+    weight[1:] += step / 2
+    if len(t) == 1:
+        weight[:] = LONGEST_STEP_S / 5
+    return Path(
+        t,
+        _median3(trace.x.astype(np.float64)),
+        _median3(trace.y.astype(np.float64) * height_per_width),
+        np.maximum(weight, 1e-3),
+        trace.confidence.astype(np.float64),
+    )
+
+
+def stays_of(path: Path, config: GestureConfig) -> list[Stay]:
+    """Find the stays of a path.
+
+    Args:
+        path: In order of time; a few hundred points at most (the work grows with the square).
+        config: When a stay ends.
+
+    Returns:
+        Stays in order, not overlapping; points in none of them are strokes.
+
+    Source:
+        Ours. The shortest description of the path: a stay costs its duration times the logarithm
+        of the area it covers, plus a constant; a point on the way costs as much as a stay over
+        most of the image. So a circle, however slow, is one stay, and a stroke joins none.
+    """
+    cuts = np.flatnonzero(np.diff(path.t_s) > config.gap_s) + 1
+    edges = [0, *cuts.tolist(), len(path)]
+    stays: list[Stay] = []
+    for first, end in pairwise(edges):
+        found = _cheapest(path.part(first, end), config)
+        stays += [Stay(first + a, first + b) for a, b in found]
+    return _joined(path, stays, config)
+
+
+def _cheapest(run: Path, config: GestureConfig) -> list[tuple[int, int]]:
+    """The cheapest partition of an unbroken run into stays and strokes, by dynamic programming."""
+    n = len(run)
+    times = np.concatenate([[0.0], np.cumsum(run.weight_s)]) / config.correlation_s
+    on_the_way = 2 * np.log(config.stroke_extent)
+    best = np.zeros(n + 1)
+    came = np.full(n + 1, -1)
+    for end in range(1, n + 1):
+        width = _reach_back(run.u, end) + config.blur
+        height = _reach_back(run.v, end) + config.blur
+        spent = times[end] - times[end - 1 :: -1]
+        costs = best[end - 1 :: -1] + spent * np.log(width * height) + config.stay_cost
+        back = int(np.argmin(costs))
+        stroke = best[end - 1] + (times[end] - times[end - 1]) * on_the_way
+        best[end] = min(costs[back], stroke)
+        came[end] = end - 1 - back if costs[back] < stroke else -1
+    stays: list[tuple[int, int]] = []
+    end = n
+    while end > 0:
+        if came[end] >= 0:
+            stays.append((int(came[end]), end))
+            end = int(came[end])
+        else:
+            end -= 1
+    return stays[::-1]
+
+
+def _reach_back(values: Floats, end: int) -> Floats:
+    """Extent of `values[k:end]` for k = end - 1 down to 0."""
+    back = values[end - 1 :: -1]
+    extent: Floats = np.maximum.accumulate(back) - np.minimum.accumulate(back)
+    return extent
+
+
+def _joined(path: Path, stays: Iterable[Stay], config: GestureConfig) -> list[Stay]:
+    """Join neighbours that are about the same place."""
+    joined: list[Stay] = []
+    for stay in stays:
+        if joined and _same_place(path, joined[-1], stay, config):
+            joined[-1] = Stay(joined[-1].first, stay.end)
+        else:
+            joined.append(stay)
+    return joined
+
+
+def _same_place(path: Path, a: Stay, b: Stay, config: GestureConfig) -> bool:
+    if path.t_s[b.first] - path.t_s[a.end - 1] > config.gap_s:
+        return False
+    one, two = _grown(path, a, config.blur), _grown(path, b, config.blur)
+    low, high = np.maximum(one[:2], two[:2]), np.minimum(one[2:], two[2:])
+    common = float(np.prod(np.maximum(high - low, 0)))
+    area_a, area_b = (float(np.prod(box[2:] - box[:2])) for box in (one, two))
+    return common / (area_a + area_b - common) >= config.same_iou
+
+
+def _grown(path: Path, stay: Stay, blur: float) -> Floats:
+    u, v = path.u[stay.first : stay.end], path.v[stay.first : stay.end]
+    margin = blur / 2
+    return np.array(
+        [u.min() - margin, v.min() - margin, u.max() + margin, v.max() + margin], np.float64
+    )
+
+
+def _median3(values: Floats) -> Floats:
+    if len(values) < 3:
+        return values
+    padded = np.concatenate([values[:1], values, values[-1:]])
+    middle: Floats = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+    return middle

@@ -1,0 +1,169 @@
+"""Put words, trace and image together: one narration a sentence and one a phrase."""
+
+from collections.abc import Sequence
+
+from medpipe.records import (
+    Alignment,
+    Drop,
+    Narration,
+    Phrase,
+    Reading,
+    Scene,
+    ScoredBox,
+    Sentence,
+    Trace,
+    Transcript,
+    Word,
+)
+from medpipe.stages.align.boxes import boxes_of_phrase
+from medpipe.stages.align.config import AlignConfig
+from medpipe.stages.align.placing import parts_by_scene, scene_at
+from medpipe.stages.align.shift import estimated_shift
+
+_STAGE = "align"
+
+
+def align(
+    reading: Reading, transcript: Transcript, scenes: Sequence[Scene], config: AlignConfig
+) -> Alignment:
+    """Make the narrations of a video.
+
+    Args:
+        reading: Sentences and phrases; their word numbers are the transcript's.
+        transcript: Words with their times, seconds from the video's start.
+        scenes: In order of time, not overlapping; each trace starts at its scene's start.
+        config: Windows, gestures and boxes.
+
+    Returns:
+        A `medical` narration for every sentence (or for each part of one that runs over a change
+        of scene) and a `roi` narration with boxes for every phrase, in order of scene and time.
+        Sentences that no scene is near to are dropped as `no_scene`.
+    """
+    shift_s = 0.0
+    if config.estimate_shift:
+        phrases = [p for s in reading.sentences for p in s.phrases]
+        shift_s = estimated_shift(phrases, scenes, config)
+    words = [_moved(word, shift_s) for word in transcript.words]
+    narrations: list[Narration] = []
+    drops: list[Drop] = []
+    for sentence in reading.sentences:
+        made = _narrations(sentence, words, scenes, config)
+        narrations += made
+        if not made:
+            drops.append(
+                Drop(
+                    stage=_STAGE,
+                    kind="phrase",
+                    code="no_scene",
+                    detail=sentence.text[:200],
+                    start_s=sentence.start_s,
+                    end_s=sentence.end_s,
+                )
+            )
+    narrations.sort(key=lambda n: (n.scene, n.start_s, n.kind, -n.end_s))
+    return Alignment(tuple(narrations), tuple(drops), shift_s)
+
+
+def _moved(word: Word, shift_s: float) -> Word:
+    if not shift_s:
+        return word
+    start = max(word.start_s + shift_s, 0.0)
+    return word.model_copy(update={"start_s": start, "end_s": max(word.end_s + shift_s, start)})
+
+
+def _narrations(
+    sentence: Sentence, words: Sequence[Word], scenes: Sequence[Scene], config: AlignConfig
+) -> list[Narration]:
+    """The sentence's parts, then its phrases."""
+    places = _sure(words, sentence.first_word, sentence.end_word)
+    parts = parts_by_scene(
+        words,
+        places,
+        scenes,
+        max_gap_s=config.max_gap_s,
+        min_words=config.min_words,
+        min_share=config.min_share,
+    )
+    made = [_of_part(sentence, part, scenes[k], words, config, len(parts)) for k, part in parts]
+    if parts:
+        made += [_of_phrase(phrase, words, scenes, parts, config) for phrase in sentence.phrases]
+    return made
+
+
+def _sure(words: Sequence[Word], first: int, end: int) -> list[int]:
+    return [i for i in range(first, end) if words[i].suspect is None]
+
+
+def _of_part(
+    sentence: Sentence,
+    part: list[int],
+    scene: Scene,
+    words: Sequence[Word],
+    config: AlignConfig,
+    parts: int,
+) -> Narration:
+    inside = [p for p in sentence.phrases if part[0] <= p.first_word < p.end_word <= part[-1] + 1]
+    raw = " ".join(words[i].text for i in part)
+    whole = parts == 1
+    any_phrase = any(p.negated for p in sentence.phrases)
+    negated = any(p.negated for p in inside) if any_phrase and not whole else sentence.negated
+    return _narration(
+        scene,
+        "medical",
+        (sentence.text, sentence.raw_text) if whole else (raw.rstrip(",;:"), raw),
+        [words[i] for i in part],
+        (negated, any(p.deictic for p in inside)),
+        config,
+    )
+
+
+def _of_phrase(
+    phrase: Phrase,
+    words: Sequence[Word],
+    scenes: Sequence[Scene],
+    parts: list[tuple[int, list[int]]],
+    config: AlignConfig,
+) -> Narration:
+    said = [words[i] for i in _sure(words, phrase.first_word, phrase.end_word)]
+    start, end = said[0].start_s, said[-1].end_s
+    found = scene_at(scenes, (start + end) / 2, config.max_gap_s)
+    scene = scenes[parts[0][0] if found is None else found]
+    boxes = boxes_of_phrase(
+        scene.trace,
+        start - scene.start_s,
+        max(start, end) - scene.start_s,
+        scene.height_px / scene.width_px,
+        config,
+    )
+    texts = (phrase.text, phrase.raw_text)
+    return _narration(scene, "roi", texts, said, (phrase.negated, phrase.deictic), config, boxes)
+
+
+def _narration(
+    scene: Scene,
+    kind: str,
+    texts: tuple[str, str],
+    said: list[Word],
+    flags: tuple[bool, bool],
+    config: AlignConfig,
+    boxes: tuple[ScoredBox, ...] = (),
+) -> Narration:
+    start, end = said[0].start_s, max(w.end_s for w in said)
+    return Narration(
+        scene=scene.index,
+        kind=kind,
+        text=texts[0],
+        raw_text=texts[1],
+        start_s=start,
+        end_s=end,
+        words=tuple(said),
+        negated=flags[0],
+        deictic=flags[1],
+        trace=_window(scene, start - config.lead_s, end + config.lag_s),
+        boxes=boxes,
+    )
+
+
+def _window(scene: Scene, start_s: float, end_s: float) -> Trace:
+    """The scene's trace between two times of the video; its own clock is kept."""
+    return scene.trace.between(start_s - scene.start_s, end_s - scene.start_s)

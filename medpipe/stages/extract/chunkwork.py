@@ -1,0 +1,203 @@
+"""Turn a chunk of samples into places of the pointer and still runs."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medpipe.stages.extract.background import background
+from medpipe.stages.extract.blobs import Blob, edge_ratio, find_blobs
+from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
+from medpipe.stages.extract.template import Template, learn, search
+from medpipe.stages.extract.track import (
+    Place,
+    follow,
+    is_ghost,
+    parked,
+    place_blob,
+    place_of,
+    search_near,
+)
+
+_MOST_TEMPLATES = 5
+_GHOST_SAMPLES = 6
+_GHOST_EDGE = 0.75
+_FEWEST_TO_LEARN = 4
+_LONGEST_SIDE_PX = 160
+_REACH_PX = 48
+_FULL_SEARCH_S = 0.5
+_MOVING_SHARE = 0.85
+_ANYWHERE_SHARE = 0.6
+
+
+@dataclass(slots=True)
+class Bank:
+    """What is known of the video's pointers, carried from chunk to chunk.
+
+    Attributes:
+        templates: Looks, best known first.
+        last: Where the pointer was at the end of the last chunk, or None.
+    """
+
+    templates: list[Template] = field(default_factory=list)
+    last: Place | None = None
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """A still run with what it shows behind and before.
+
+    Attributes:
+        run: The samples.
+        behind: (h, w) uint8, the background.
+        blobs: What stood out.
+    """
+
+    run: Run
+    behind: Gray
+    blobs: list[Blob]
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """What a chunk held.
+
+    Attributes:
+        places: One entry a sample: the pointer's place, or None where it is hidden.
+        views: The still runs.
+        fresh: The chunk's first sample already shows another picture than the chunk before.
+        quiet: (grid) bool, blocks that rest now and then.
+    """
+
+    places: list[Place | None]
+    views: list[View]
+    fresh: bool
+    quiet: Mask
+
+
+def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
+    """Find runs, backgrounds and the pointer of a chunk.
+
+    Args:
+        chunk: The samples.
+        bank: Looks known so far; new ones and the last place are written back.
+
+    Returns:
+        What was seen.
+    """
+    quiet = ~busy_blocks(chunk)
+    runs = cut_runs(chunk, ~quiet)
+    views = [_view(chunk, run, quiet) for run in runs if run.still]
+    _learn(views, bank, chunk.level(0, len(chunk)))
+    views = [_exorcise(chunk, view, quiet, bank) for view in views]
+    places: list[Place | None] = []
+    by_start = {view.run.start: view for view in views}
+    for run in runs:
+        if run.still:
+            found = _still_places(chunk, by_start[run.start], quiet, bank)
+        else:
+            found = _moving_places(chunk, run, bank)
+        places += found
+        bank.last = found[-1] if found else bank.last
+    first = chunk.deltas[0]
+    fresh = first is not None and is_content(first.changed & quiet, first.moved & quiet)
+    return Seen(places, views, fresh, quiet)
+
+
+def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
+    behind = background(chunk, run)
+    blobs = find_blobs(chunk, run, behind, quiet)
+    ghosts = [
+        b
+        for b in blobs
+        if b.end - b.start >= _GHOST_SAMPLES and edge_ratio(b) < _GHOST_EDGE
+    ]
+    if ghosts:
+        behind = _without(behind, ghosts)
+        blobs = find_blobs(chunk, run, behind, quiet)
+    return View(run, behind, blobs)
+
+
+def _exorcise(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> View:
+    ghosts = [
+        b
+        for b in view.blobs
+        if b.end - b.start >= _GHOST_SAMPLES and is_ghost(b, bank.templates)
+    ]
+    if not ghosts:
+        return view
+    behind = _without(view.behind, ghosts)
+    return View(view.run, behind, find_blobs(chunk, view.run, behind, quiet))
+
+
+def _without(behind: Gray, ghosts: list[Blob]) -> Gray:
+    behind = behind.copy()
+    for ghost in ghosts:
+        height, width = ghost.mask.shape
+        y0, x0 = max(ghost.y0 - 3, 0), max(ghost.x0 - 3, 0)
+        y1, x1 = ghost.y0 + height + 3, ghost.x0 + width + 3
+        part = ghost.now[y0 - ghost.wy : y1 - ghost.wy, x0 - ghost.wx : x1 - ghost.wx]
+        behind[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
+    return behind
+
+
+def _learn(views: list[View], bank: Bank, level: float) -> None:
+    while len(bank.templates) < _MOST_TEMPLATES:
+        unknown = [
+            blob
+            for view in views
+            for blob in view.blobs
+            if blob.side <= _LONGEST_SIDE_PX and place_blob(blob, bank.templates) is None
+        ]
+        if len(unknown) < _FEWEST_TO_LEARN:
+            return
+        template = learn(unknown, views[0].behind, level)
+        if template is None:
+            return
+        bank.templates.append(template)
+
+
+def _still_places(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> list[Place | None]:
+    if not bank.templates:
+        return [None] * (view.run.end - view.run.start)
+    places = [p for b in view.blobs if (p := place_blob(b, bank.templates)) is not None]
+    places += parked(chunk, view.run, view.behind, quiet, bank.templates)
+    return follow(places, view.run, chunk.first.shape[1])
+
+
+def _moving_places(chunk: Chunk, run: Run, bank: Bank) -> list[Place | None]:
+    if not bank.templates:
+        return [None] * (run.end - run.start)
+    last, full_at = bank.last, -np.inf
+    coarse = chunk.layout.block / COARSE_PX
+    found: list[Place | None] = []
+    for sample, picture in Replay(chunk).over(run.start, run.end):
+        time_s = chunk.times_s[sample]
+        place = None
+        if last is not None:
+            place = _best(picture, bank, last, sample, coarse)
+        if place is None and time_s - full_at >= _FULL_SEARCH_S:
+            full_at = time_s
+            place = _best(picture, bank, None, sample, coarse)
+        found.append(place)
+        last = place or last
+    return found
+
+
+def _best(
+    picture: Gray, bank: Bank, last: Place | None, sample: int, coarse: float
+) -> Place | None:
+    best: Place | None = None
+    for index, template in enumerate(bank.templates):
+        if last is None:
+            found = next(iter(search(picture, template, coarse)), None)
+            limit = _ANYWHERE_SHARE
+        else:
+            near = (last.x - template.tip[0], last.y - template.tip[1])
+            found, limit = search_near(picture, template, near, _REACH_PX), _MOVING_SHARE
+        if found is None or found.rms > limit * template.bound:
+            continue
+        place = place_of(found, template, index, sample, sample + 1)
+        if best is None or place.fit < best.fit:
+            best = place
+    return best

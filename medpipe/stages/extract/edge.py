@@ -1,0 +1,244 @@
+"""Read a video once and write its clean images: the room's only file that touches the world."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from medpipe.media.video import Frame, VideoReader, open_video
+from medpipe.records import Extraction, Scene, Trace
+from medpipe.stages.extract.chunkwork import Bank, Seen, View, work_chunk
+from medpipe.stages.extract.clean import Keeper, clean_image
+from medpipe.stages.extract.config import ExtractConfig
+from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, Mask
+from medpipe.stages.extract.template import Template
+from medpipe.stages.extract.track import Place
+
+_EARLY_SAMPLE = 0.1
+_KEEP_SOON_S = 0.35
+_KEEP_LATER_S = 0.8
+_SOON_S = 1.5
+_SHAKEN_SHARE = 0.05
+_FOOTPRINT_RIM_PX = 4
+
+Row = tuple[float, float, float, float, int]
+
+
+@dataclass(slots=True, eq=False)
+class _Draft:
+    """A scene that may still go on."""
+
+    start_s: float
+    end_s: float
+    keepers: list[Keeper] = field(default_factory=list)
+
+
+class _Session:
+    """The state of one pass over one video."""
+
+    def __init__(self, reader: VideoReader, images_dir: Path, config: ExtractConfig) -> None:
+        self._config = config
+        self._images_dir = images_dir
+        self._width, self._height = reader.width_px, reader.height_px
+        self._layout = Layout.of(self._width, self._height, config.work_width_px)
+        self._grid: ChangeGrid | None = None
+        self._chunk: Chunk | None = None
+        self._kept: list[tuple[int, Frame]] = []
+        self._kept_at = self._shaken_at = -np.inf
+        self._changed_since_kept = True
+        self._bank = Bank()
+        self._draft: _Draft | None = None
+        self._rows: list[Row] = []
+        self._scenes: list[Scene] = []
+
+    def see(self, frame: Frame) -> None:
+        """Take in one sampled frame."""
+        picture = self._layout.crop(frame.luma())
+        if self._grid is None:
+            self._grid = ChangeGrid(self._layout, picture, self._config.change_level)
+        if self._chunk is None:
+            self._chunk = Chunk(self._layout, picture.copy())
+        delta, level = self._grid.see(picture)
+        self._chunk.add(frame.time_s, delta, level)
+        if delta is not None:
+            self._changed_since_kept = True
+            if delta.moved.mean() > _SHAKEN_SHARE:
+                self._shaken_at = frame.time_s
+        self._keep(frame)
+        if self._is_full():
+            self._work()
+
+    def _keep(self, frame: Frame) -> None:
+        soon = frame.time_s - self._shaken_at < _SOON_S
+        wait = _KEEP_SOON_S if soon else _KEEP_LATER_S
+        if self._changed_since_kept and frame.time_s - self._kept_at >= wait and self._chunk:
+            self._kept.append((len(self._chunk) - 1, frame))
+            self._kept_at = frame.time_s
+            self._changed_since_kept = False
+
+    def _is_full(self) -> bool:
+        chunk, config = self._chunk, self._config
+        assert chunk is not None
+        waiting = len(self._kept) * self._width * self._height * 1.5
+        return (
+            chunk.times_s[-1] - chunk.times_s[0] >= config.max_chunk_s
+            or chunk.size_bytes >= config.max_chunk_mb * 1e6
+            or waiting >= config.max_keeper_mb * 1e6
+        )
+
+    def _work(self) -> None:
+        chunk = self._chunk
+        if chunk is None or not len(chunk):
+            return
+        seen = work_chunk(chunk, self._bank)
+        for index, place in enumerate(seen.places):
+            if place is not None:
+                self._rows.append(self._row(chunk.times_s[index], place))
+        for view in seen.views:
+            self._add_view(chunk, seen, view)
+        last_still = bool(seen.views) and seen.views[-1].run.end == len(chunk)
+        if self._draft is not None and not last_still:
+            self._close_scene()
+        self._chunk, self._kept = None, []
+        self._changed_since_kept, self._kept_at = True, -np.inf
+
+    def _add_view(self, chunk: Chunk, seen: Seen, view: View) -> None:
+        run = view.run
+        goes_on = run.start == 0 and not seen.fresh and self._draft is not None
+        if not goes_on:
+            self._close_scene()
+            self._draft = _Draft(chunk.times_s[run.start], chunk.times_s[run.end - 1])
+        draft = self._draft
+        assert draft is not None
+        draft.end_s = chunk.times_s[run.end - 1]
+        level = chunk.level(run.start, run.end)
+        for index, frame in self._kept:
+            if run.start <= index < run.end:
+                covered = self._covered(frame, view, seen, index, level)
+                draft.keepers.append(Keeper(frame, covered))
+        if len(draft.keepers) > self._config.keepers_per_scene:
+            draft.keepers = _spread(draft.keepers, self._config.keepers_per_scene)
+
+    def _covered(self, frame: Frame, view: View, seen: Seen, index: int, level: float) -> Mask:
+        picture = self._layout.crop(frame.luma())
+        gap = (cv2.absdiff(picture, view.behind) > level + 4).astype(np.uint8)
+        calm = cv2.medianBlur(gap, 3) > 0
+        covered = np.zeros((self._height, self._width), bool)
+        covered[: gap.shape[0], : gap.shape[1]] = calm & self._layout.spread(seen.quiet)
+        place = seen.places[index]
+        if place is not None:
+            _cover(covered, place, self._bank.templates[place.template])
+        return covered
+
+    def _close_scene(self) -> None:
+        draft, self._draft = self._draft, None
+        if draft is None or draft.end_s - draft.start_s < self._config.min_scene_s:
+            return
+        if not draft.keepers:
+            return
+        image, guessed = clean_image(draft.keepers)
+        index = len(self._scenes)
+        path = self._images_dir / f"scene-{index:03d}.png"
+        cv2.imwrite(str(path), image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        box = (0, 0, self._width, self._height)
+        self._scenes.append(
+            Scene(
+                index,
+                draft.start_s,
+                draft.end_s,
+                str(path),
+                self._width,
+                self._height,
+                box,
+                guessed,
+                Trace.empty(),
+            )
+        )
+
+    def _row(self, time_s: float, place: Place) -> Row:
+        x, y = place.x / self._width, place.y / self._height
+        kind = int(self._bank.templates[place.template].kind)
+        sure = float(np.clip(1 - 0.6 * place.fit, 0.0, 1.0))
+        return time_s, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), sure, kind
+
+    def finish(self, reader: VideoReader) -> Extraction:
+        """Work off what waits and put the answer together."""
+        self._work()
+        self._close_scene()
+        rows = [row for row in self._rows if row[3] >= self._config.min_confidence]
+        points = Trace.of(*zip(*rows, strict=True)) if rows else Trace.empty()
+        return Extraction(
+            self._width,
+            self._height,
+            reader.duration_s,
+            reader.frames,
+            reader.decoder,
+            points,
+            tuple(_with_trace(scene, points) for scene in self._scenes),
+        )
+
+
+def extract(path: str | Path, images_dir: Path, config: ExtractConfig) -> Extraction:
+    """Watch a video once: its still pictures without the pointer, and the pointer's path.
+
+    Args:
+        path: Video on this machine.
+        images_dir: Folder that is there; gets `scene-000.png` and so on.
+        config: How to look.
+
+    Returns:
+        Scenes and trace; none of either is a valid answer.
+
+    Raises:
+        Rejected: `not_a_video`, `no_video` or `corrupt_video`: nothing could be decoded.
+        OSError: The file cannot be read or an image cannot be written.
+    """
+    cv2.setNumThreads(1)
+    step_s = 1 / config.samples_per_s
+    with open_video(path, threads=config.threads) as reader:
+        session: _Session | None = None
+        due_s = 0.0
+        for frame in reader:
+            if session is None:
+                session = _Session(reader, images_dir, config)
+            if frame.time_s >= due_s - _EARLY_SAMPLE * step_s:
+                session.see(frame)
+                due_s = max(due_s + step_s, frame.time_s + step_s / 2)
+        assert session is not None
+        return session.finish(reader)
+
+
+def _cover(covered: Mask, place: Place, template: Template) -> None:
+    height, width = template.look.shape
+    x, y = round(place.left), round(place.top)
+    rim = _FOOTPRINT_RIM_PX
+    covered[max(y - rim, 0) : y + height + rim, max(x - rim, 0) : x + width + rim] = True
+
+
+def _spread(keepers: list[Keeper], most: int) -> list[Keeper]:
+    """Keep the last frame and those spread evenly before it."""
+    picked = np.unique(np.linspace(0, len(keepers) - 1, most).round().astype(int))
+    return [keepers[k] for k in picked]
+
+
+def _with_trace(scene: Scene, points: Trace) -> Scene:
+    part = points.between(scene.start_s, scene.end_s)
+    shifted = Trace(
+        np.maximum(part.t_s - np.float32(scene.start_s), 0).astype(np.float32),
+        part.x,
+        part.y,
+        part.confidence,
+        part.kind,
+    )
+    return Scene(
+        scene.index,
+        scene.start_s,
+        scene.end_s,
+        scene.image_path,
+        scene.width_px,
+        scene.height_px,
+        scene.box_px,
+        scene.unrecovered_px,
+        shifted,
+    )

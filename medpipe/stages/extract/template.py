@@ -1,0 +1,270 @@
+"""Learn what a video's pointer looks like, and find it again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from medpipe.records import PointerKind
+from medpipe.stages.extract.blobs import Blob
+from medpipe.stages.extract.grid import Gray
+from medpipe.stages.extract.tip import Shape, read_shape
+
+_MOST_CROPS = 24
+_FEWEST_PLACES = 4
+_ALIKE_RMS = 24.0
+_ALIKE_TO_LEVEL = 1.4
+_MOST_MODELS = 8
+_GROW_PX = 12
+_SOLID = 0.5
+_SMALLEST_MASS_PX = 20.0
+_STRICTEST_RMS = 11.0
+_LOOSEST_RMS = 38.0
+_PROMISING = 6
+_RESTED_SAMPLES = 6
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A pointer's look at picture size.
+
+    Attributes:
+        look: (h, w) float32, its grey levels.
+        weight: (h, w) float32 in [0, 1], 0 where the background shows.
+        tip: (x, y) of the hotspot from the top left of `look`, picture pixels.
+        kind: What it seems to be.
+        bound: Largest RMS, grey levels, at which a place is believed to show it.
+        places: Distinct places it was learnt from.
+    """
+
+    look: Floats
+    weight: Floats
+    tip: tuple[float, float]
+    kind: PointerKind
+    bound: float
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a template fits best in a window.
+
+    Attributes:
+        x: Left of the template, picture pixels of the picture, sub-pixel.
+        y: Top of the template, same.
+        rms: Grey levels.
+    """
+
+    x: float
+    y: float
+    rms: float
+
+
+def match(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
+    """Find the best place of a template in a window.
+
+    Args:
+        template: What to look for.
+        window: (h, w) uint8 part of a picture.
+        wx: Left of the window in the picture, picture pixels.
+        wy: Top of the window in the picture, picture pixels.
+
+    Returns:
+        The best place, or None if the window is smaller than the template.
+    """
+    height, width = template.look.shape
+    if window.shape[0] < height or window.shape[1] < width:
+        return None
+    scores = _scores(template.look, template.weight, window)
+    _, _, (x, y), _ = cv2.minMaxLoc(scores)
+    best = float(scores[y, x])
+    return Match(wx + x + _vertex(scores[y], x), wy + y + _vertex(scores[:, x], y), best**0.5)
+
+
+def _scores(look: Floats, weight: Floats, window: Gray) -> Floats:
+    raw = cv2.matchTemplate(window.astype(np.float32), look, cv2.TM_SQDIFF, mask=weight)
+    mass = float((weight**2).sum())
+    return np.maximum(np.asarray(raw, np.float32), 0) / max(mass, 1e-6)
+
+
+def _vertex(line: Floats, at: int) -> float:
+    if not 0 < at < len(line) - 1:
+        return 0.0
+    before, here, after = (float(v) for v in line[at - 1 : at + 2])
+    bend = before - 2 * here + after
+    return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend > 1e-6 else 0.0
+
+
+def search(picture: Gray, template: Template, coarse: float) -> list[Match]:
+    """Find the best places of a template in a whole picture, roughly first.
+
+    Args:
+        picture: (h, w) uint8.
+        template: What to look for.
+        coarse: How many times smaller the rough look is.
+
+    Returns:
+        The most promising places that do not overlap, best first; none if it is too small.
+    """
+    height, width = template.look.shape
+    factor = max(1.0, min(coarse, min(height, width) / 5))
+    size = (round(width / factor), round(height / factor))
+    look = cv2.resize(template.look, size, interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(template.weight, size, interpolation=cv2.INTER_AREA)
+    small = (round(picture.shape[1] / factor), round(picture.shape[0] / factor))
+    if small[0] < size[0] or small[1] < size[1]:
+        return []
+    scores = _scores(look, weight, cv2.resize(picture, small, interpolation=cv2.INTER_AREA))
+    found: list[Match] = []
+    for _ in range(_PROMISING):
+        _, _, (x, y), _ = cv2.minMaxLoc(scores)
+        ry, rx = size[1] // 2 + 1, size[0] // 2 + 1
+        scores[max(y - ry, 0) : y + ry + 1, max(x - rx, 0) : x + rx + 1] = np.inf
+        wx, wy = max(int(x * factor) - 4, 0), max(int(y * factor) - 4, 0)
+        part = picture[wy : wy + height + 9, wx : wx + width + 9]
+        here = match(template, part, wx, wy)
+        if here is not None:
+            found.append(here)
+    return sorted(found, key=lambda m: m.rms)
+
+
+def _rarest(template: Template, elsewhere: Gray) -> float:
+    """RMS of the second best place: the best may be the pointer itself, parked."""
+    found = search(elsewhere, template, 2.0)
+    return found[1].rms if len(found) > 1 else np.inf
+
+
+def learn(blobs: Sequence[Blob], elsewhere: Gray, level: float) -> Template | None:
+    """Learn a pointer's look from patches that moved.
+
+    Args:
+        blobs: Patches of one pointer and whatever else stood out.
+        elsewhere: (h, w) uint8, a background; the look must be rarer there than in the patches.
+        level: Grey levels that count as a change, the measure of the video's noise.
+
+    Returns:
+        The template, or None when too few distinct places agree on a look.
+    """
+    crops = _distinct(blobs)
+    if len(crops) < _FEWEST_PLACES:
+        return None
+    alike = float(np.clip(_ALIKE_TO_LEVEL * level, _ALIKE_RMS, _LOOSEST_RMS))
+    for model in _models(crops, alike):
+        found = _refine(model, crops, elsewhere, alike)
+        if found is not None:
+            return found
+    return None
+
+
+def _distinct(blobs: Sequence[Blob]) -> list[Blob]:
+    picked: list[Blob] = []
+    rested = sorted(blobs, key=lambda b: (-min(b.end - b.start, _RESTED_SAMPLES), b.start))
+    for blob in rested[: 12 * _MOST_CROPS]:
+        x, y = blob.centre
+        apart = [np.hypot(x - p.centre[0], y - p.centre[1]) > 0.5 * p.side + 3 for p in picked]
+        if all(apart):
+            picked.append(blob)
+        if len(picked) == _MOST_CROPS:
+            break
+    return picked
+
+
+def _models(crops: list[Blob], alike: float) -> list[Blob]:
+    """Blobs that most others agree with, best first."""
+    ranked = []
+    for model in crops:
+        fits = [_fit_raw(model, other)[0] for other in crops if other is not model]
+        friends = sum(rms < alike for rms in fits)
+        if friends + 1 >= _FEWEST_PLACES:
+            ranked.append((-(friends + 1) * model.area**0.5, float(np.median(fits)), model))
+    ranked.sort(key=lambda row: row[:2])
+    return [model for _, _, model in ranked[:_MOST_MODELS]]
+
+
+def _fit_raw(model: Blob, other: Blob) -> tuple[float, int, int]:
+    my, mx = model.y0 - model.wy, model.x0 - model.wx
+    height, width = model.mask.shape
+    if other.now.shape[0] < height or other.now.shape[1] < width:
+        return np.inf, 0, 0
+    look = model.now[my : my + height, mx : mx + width].astype(np.float32)
+    scores = _scores(look, model.mask.astype(np.float32), other.now)
+    low, _, (x, y), _ = cv2.minMaxLoc(scores)
+    return float(low) ** 0.5, int(x), int(y)
+
+
+def _refine(
+    model: Blob, crops: list[Blob], elsewhere: Gray, alike: float
+) -> Template | None:
+    fits = [_fit_raw(model, other) for other in crops]
+    friends = [(o, x, y) for o, (rms, x, y) in zip(crops, fits, strict=True) if rms < alike]
+    layers = _layers(friends, model.mask.shape)
+    if len(layers[0]) < _FEWEST_PLACES:
+        return None
+    look, weight = _unmix(*layers)
+    look, weight = _trim(look, weight)
+    if weight.sum() < _SMALLEST_MASS_PX:
+        return None
+    draft = Template(look, weight, (0, 0), PointerKind.UNKNOWN, alike, len(friends))
+    good = [m.rms for o in crops if (m := match(draft, o.now, o.wx, o.wy)) and m.rms < alike]
+    if len(good) < _FEWEST_PLACES:
+        return None
+    rarest = _rarest(draft, elsewhere)
+    bound = float(np.clip(2 * np.median(good) + 4, _STRICTEST_RMS, _LOOSEST_RMS))
+    if rarest < _STRICTEST_RMS:
+        return None
+    shape: Shape = read_shape(look, weight)
+    return Template(look, weight, shape.tip, shape.kind, min(bound, 0.7 * rarest), len(good))
+
+
+def _layers(friends: list[tuple[Blob, int, int]], size: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """Stack the friends' windows on the model's frame, grown on each side."""
+    height, width = size[0] + 2 * _GROW_PX, size[1] + 2 * _GROW_PX
+    now, behind = [], []
+    for blob, x, y in friends:
+        top, left = y - _GROW_PX, x - _GROW_PX
+        if top < 0 or left < 0:
+            continue
+        part = np.s_[top : top + height, left : left + width]
+        if blob.now[part].shape == (height, width):
+            now.append(blob.now[part])
+            behind.append(blob.behind[part])
+    shape = (len(now), height, width)
+    return (
+        np.asarray(now, np.float32).reshape(shape),
+        np.asarray(behind, np.float32).reshape(shape),
+    )
+
+
+def _unmix(now: Floats, behind: Floats) -> tuple[Floats, Floats]:
+    """Split what is shown into a look and how much of it covers the background.
+
+    Per pixel `now = a * look + (1 - a) * behind` over the places; the slope over `behind` is
+    `1 - a`. Where the background never varied the difference itself decides.
+    """
+    mean_now, mean_behind = now.mean(0), behind.mean(0)
+    spread = ((behind - mean_behind) ** 2).mean(0)
+    shared = ((behind - mean_behind) * (now - mean_now)).mean(0)
+    slope = shared / (spread + 30.0)
+    differs = np.clip(np.abs(now - behind).mean(0) / 24.0, 0, 1)
+    known = spread / (spread + 60.0)
+    cover = known * np.clip(1 - slope, 0, 1) * np.clip(differs * 2, 0, 1) + (1 - known) * differs
+    look = np.median(now, axis=0).astype(np.float32)
+    scatter = np.abs(now - look).mean(0)
+    cover = np.where(scatter > 28, 0, cover)
+    return look, np.where(cover > _SOLID, cover, 0).astype(np.float32)
+
+
+def _trim(look: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Keep the largest patch of the weight and cut the rest away."""
+    solid = cv2.dilate((weight > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
+    if count < 2:
+        return look, np.zeros_like(weight)
+    label = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    x, y, width, height = (int(v) for v in stats[label, :4])
+    part = np.s_[y : y + height, x : x + width]
+    return look[part].copy(), np.where(labels == label, weight, 0).astype(np.float32)[part].copy()

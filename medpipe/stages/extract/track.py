@@ -1,0 +1,230 @@
+"""Follow the pointer through a still run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medpipe.stages.extract.blobs import Blob
+from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.runs import Run
+from medpipe.stages.extract.template import Match, Template, match, search
+
+_COVERED = 0.5
+_OUTLINE_HELP = 0.8
+_PARKED_SHARE = 0.75
+_HIDDEN_COST = 1.0
+_SWITCH_COST = 1.2
+_FARTHEST_COST = 1.5
+_COST_A_WIDTH = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a pointer may be during some samples.
+
+    Attributes:
+        start: First sample.
+        end: One past the last sample.
+        x: Of the tip, picture pixels.
+        y: Of the tip, picture pixels.
+        fit: RMS of the match over the template's bound; under 1 where it is believed.
+        template: Index in the bank.
+        left: Of the template, picture pixels.
+        top: Of the template, picture pixels.
+    """
+
+    start: int
+    end: int
+    x: float
+    y: float
+    fit: float
+    template: int
+    left: float
+    top: float
+
+
+def place_of(found: Match, template: Template, index: int, start: int, end: int) -> Place:
+    """Turn a match into a place of the tip."""
+    x, y = found.x + template.tip[0], found.y + template.tip[1]
+    return Place(start, end, x, y, found.rms / template.bound, index, found.x, found.y)
+
+
+def place_blob(blob: Blob, bank: Sequence[Template]) -> Place | None:
+    """Say which pointer a blob shows, if any.
+
+    Args:
+        blob: What stands out.
+        bank: Known looks.
+
+    Returns:
+        The best place whose look covers the blob, or None.
+    """
+    best: Place | None = None
+    for index, template in enumerate(bank):
+        found = match(template, blob.now, blob.wx, blob.wy)
+        if found is None or found.rms > (1 + _OUTLINE_HELP) * template.bound:
+            continue
+        covered, overlap = _overlap(template, found, blob)
+        fit = found.rms / (template.bound * (1 + _OUTLINE_HELP * overlap))
+        if fit > 1 or covered < _COVERED:
+            continue
+        place = place_of(found, template, index, blob.start, blob.end)
+        place = replace(place, fit=fit)
+        if best is None or place.fit < best.fit:
+            best = place
+    return best
+
+
+def is_ghost(blob: Blob, bank: Sequence[Template]) -> bool:
+    """Whether it is the background of a blob, not the blob, that shows a pointer."""
+    for template in bank:
+        behind = match(template, blob.behind, blob.wx, blob.wy)
+        if behind is None or behind.rms > template.bound or not _covers(template, behind, blob):
+            continue
+        now = match(template, blob.now, blob.wx, blob.wy)
+        if now is None or now.rms > 1.3 * behind.rms + 2:
+            return True
+    return False
+
+
+def _covers(template: Template, found: Match, blob: Blob) -> bool:
+    return _overlap(template, found, blob)[0] >= _COVERED
+
+
+def _overlap(template: Template, found: Match, blob: Blob) -> tuple[float, float]:
+    """How well the look's outline at its place and the blob's mask agree.
+
+    Returns:
+        The share of the blob's pixels inside the look's box, and the common share of both masks.
+    """
+    x, y = round(found.x) - blob.wx, round(found.y) - blob.wy
+    height, width = template.look.shape
+    mask = blob.window_mask()
+    near = mask[max(y - 2, 0) : y + height + 2, max(x - 2, 0) : x + width + 2]
+    here = mask[y : y + height, x : x + width]
+    solid = template.weight > 0
+    if here.shape != solid.shape:
+        return 0.0, 0.0
+    both = float((here & solid).sum())
+    return float(near.sum()) / blob.area, both / (blob.area + float(solid.sum()) - both)
+
+
+def search_near(
+    picture: Gray, template: Template, near: tuple[float, float], reach: int
+) -> Match | None:
+    """Look for a template round a place.
+
+    Args:
+        picture: (h, w) uint8.
+        template: What to look for.
+        near: (left, top) of the template round which to look.
+        reach: Picture pixels on each side of it.
+
+    Returns:
+        The best place, good or bad; None if the window is too small.
+    """
+    height, width = template.look.shape
+    x0, y0 = max(round(near[0]) - reach, 0), max(round(near[1]) - reach, 0)
+    x1, y1 = round(near[0]) + width + reach, round(near[1]) + height + reach
+    return match(template, picture[y0:y1, x0:x1], x0, y0)
+
+
+def parked(
+    chunk: Chunk, run: Run, behind: Gray, quiet: Mask, bank: Sequence[Template]
+) -> list[Place]:
+    """Find a pointer that rests so long that it became background.
+
+    Args:
+        chunk: The samples.
+        run: A still stretch of it.
+        behind: (h, w) uint8, its background.
+        quiet: (grid) bool, blocks that may be looked at.
+        bank: Known looks.
+
+    Returns:
+        Places, one for each stretch in which the patch stayed as it is in the background.
+    """
+    places: list[Place] = []
+    block = chunk.layout.block
+    for index, template in enumerate(bank):
+        for found in search(behind, template, block / COARSE_PX)[:1]:
+            inside = quiet[int(found.y) // block, int(found.x) // block]
+            if inside and found.rms <= _PARKED_SHARE * template.bound:
+                places += _stretches(chunk, run, template, index, found)
+    return places
+
+
+def _stretches(
+    chunk: Chunk, run: Run, template: Template, index: int, found: Match
+) -> list[Place]:
+    block = chunk.layout.block
+    height, width = template.look.shape
+    rows = slice(int(found.y) // block, int(found.y + height) // block + 1)
+    columns = slice(int(found.x) // block, int(found.x + width) // block + 1)
+    near = (found.x, found.y)
+    places: list[Place] = []
+    start: int | None = None
+    for sample, picture in Replay(chunk).over(run.start, run.end):
+        delta = chunk.deltas[sample]
+        if sample > run.start and (delta is None or not delta.changed[rows, columns].any()):
+            continue
+        here = search_near(picture, template, near, 2)
+        fits = here is not None and here.rms <= template.bound
+        if fits and start is None:
+            start = sample
+        elif not fits and start is not None:
+            places.append(place_of(found, template, index, start, sample))
+            start = None
+    if start is not None:
+        places.append(place_of(found, template, index, start, run.end))
+    return places
+
+
+def follow(places: Sequence[Place], run: Run, width_px: int) -> list[Place | None]:
+    """Choose at each sample of a run the place of the pointer, or that it is hidden.
+
+    Args:
+        places: Candidates; any number at a sample.
+        run: The stretch.
+        width_px: Of the picture, picture pixels.
+
+    Returns:
+        One entry a sample: the cheapest path by fit and by distance (Viterbi).
+    """
+    starting: dict[int, list[Place]] = {}
+    for place in places:
+        starting.setdefault(place.start, []).append(place)
+    live: list[Place | None] = [None]
+    cost = np.array([_HIDDEN_COST])
+    history: list[tuple[list[Place | None], list[int]]] = []
+    for sample in range(run.start, run.end):
+        still = [p for p in live if p is not None and p.end > sample]
+        now: list[Place | None] = [None, *still, *starting.get(sample, [])]
+        step = np.array([[_step(a, b, width_px) for a in live] for b in now]) + cost
+        back = step.argmin(axis=1)
+        own = np.array([_HIDDEN_COST if p is None else p.fit * 0.7 for p in now])
+        cost = step[np.arange(len(now)), back] + own
+        cost -= cost.min()
+        history.append((now, back.tolist()))
+        live = now
+    return _trace_back(history, int(cost.argmin()) if len(cost) else 0)
+
+
+def _trace_back(
+    history: list[tuple[list[Place | None], list[int]]], at: int
+) -> list[Place | None]:
+    path: list[Place | None] = []
+    for now, back in reversed(history):
+        path.append(now[at])
+        at = back[at]
+    return path[::-1]
+
+
+def _step(a: Place | None, b: Place | None, width_px: int) -> float:
+    if a is None or b is None:
+        return 0.0 if a is b else _SWITCH_COST
+    if a is b:
+        return 0.0
+    far = float(np.hypot(a.x - b.x, a.y - b.y)) / width_px
+    return min(_FARTHEST_COST, far * _COST_A_WIDTH)
