@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
+from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
@@ -40,22 +42,36 @@ class Dataset:
 
     def rows(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """All rows of a table, columns as in `TABLES`."""
-        handle = self.table(name)
         schema = TABLES[name]
         if columns is not None:
             schema = pa.schema([schema.field(column) for column in columns])
-        if handle is None:
+        parts = [
+            pq.read_table(file, columns=columns, use_threads=False) for file in self._files(name)
+        ]
+        if not parts:
             return schema.empty_table()
-        return handle.to_pyarrow_table(columns=columns)
+        return pa.concat_tables(part.cast(schema) for part in parts)
 
     def batches(self, name: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """Rows of a table one by one, a few in memory at a time."""
+        for file in self._files(name):
+            for batch in pq.ParquetFile(file).iter_batches(
+                batch_size=16, columns=columns, use_threads=False
+            ):
+                yield from batch.to_pylist()
+
+    def _files(self, name: str) -> Iterator[IO[bytes]]:
+        """The live files of a table, one open at a time.
+
+        Read by pyarrow's plain Parquet reader: its dataset scanner over delta-rs' file system
+        aborted the process now and then while Ray was loaded (2.60, pyarrow 26).
+        """
         handle = self.table(name)
         if handle is None:
             return
-        scan = handle.to_pyarrow_dataset()
-        for batch in scan.to_batches(columns=columns, batch_size=16):
-            yield from batch.to_pylist()
+        for path in handle.get_add_actions(flatten=True).column("path").to_pylist():
+            with self.store.input(f"{name}/{unquote(path)}") as file:
+                yield file
 
     def known(self) -> dict[str, KnownItem]:
         """What is in, by item id."""

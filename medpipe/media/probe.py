@@ -91,6 +91,7 @@ def probe(path: Path) -> Probe:
         duration_s = _duration_s(path, container)
         first = _frames(container, video, 1)
         if not first:
+            _check_end(container, duration_s)
             raise Rejected("undecodable", f"no frame of the {video.name} picture can be decoded")
         frame = first[0]
         return Probe(

@@ -36,6 +36,13 @@ class ObjectStore(Protocol):
             FileNotFoundError: There is none under this key.
         """
 
+    def input(self, key: str) -> IO[bytes]:
+        """The object as a file that can seek; close it.
+
+        Raises:
+            FileNotFoundError: There is none under this key.
+        """
+
     def write(self, key: str, data: bytes) -> None:
         """Put an object; readers see all of it or nothing."""
 
@@ -86,6 +93,10 @@ class FolderStore:
     def read(self, key: str) -> bytes:
         """The whole object."""
         return self._path(key).read_bytes()
+
+    def input(self, key: str) -> IO[bytes]:
+        """The object as a file."""
+        return self._path(key).open("rb")
 
     def write(self, key: str, data: bytes) -> None:
         """Put an object by renaming a finished file into place."""
@@ -173,6 +184,12 @@ class S3Store:
         """The whole object."""
         with _world():
             return bytes(self._fs.cat_file(self._path(key)))
+
+    def input(self, key: str) -> IO[bytes]:
+        """The object as a file that reads ranges."""
+        with _world():
+            file: IO[bytes] = self._fs.open(self._path(key), "rb")
+        return file
 
     def write(self, key: str, data: bytes) -> None:
         """Put an object; S3 publishes whole objects only."""

@@ -1,11 +1,12 @@
 """Fetches one item's video onto this worker's disk and makes sure that it is one."""
 
+import errno
 import hashlib
 import logging
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,9 @@ def _fetched(url: str, target: Path, config: AcquireConfig) -> dict[str, Any]:
             paths = [folder / "joined"]
         paths[0].replace(target)
     except OSError as error:
-        raise Transient("disk_full", f"cannot write to scratch: {error.strerror}") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        code = "disk_full" if full else "scratch_failed"
+        raise Transient(code, f"cannot write to scratch: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return told
@@ -115,7 +118,8 @@ def _cleared_on_failure(target: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        target.unlink(missing_ok=True)
+        with suppress(OSError):
+            target.unlink()
         raise
 
 

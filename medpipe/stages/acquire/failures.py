@@ -39,7 +39,11 @@ _MESSAGES: tuple[tuple[type[Rejected] | type[Transient], str, str], ...] = (
     (Rejected, "geo_blocked", r"(?:in|from|at) your (?:country|location|region|territory)"),
     (Rejected, "geo_blocked", r"geo.?restrict"),
     (Rejected, "premiere", r"premieres? (?:in\b|will begin)|premiering"),
-    (Rejected, "live", r"live event (?:will begin|has ended)|livestream|\bis (?:currently )?live\b"),
+    (
+        Rejected,
+        "live",
+        r"live event (?:will begin|has ended)|livestream|\bis (?:currently )?live\b",
+    ),
     (Rejected, "live", r"live HLS streams|not currently live|stream (?:is )?offline"),
     (Rejected, "removed", r"(?:been|was) (?:removed|terminated|deleted|closed|taken down)"),
     (Rejected, "removed", r"copyright|recording is not available|for violat|has closed"),

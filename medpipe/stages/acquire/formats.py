@@ -38,6 +38,7 @@ def format_choice(max_height_px: int) -> str:
             f"bv*[height<={high}]+ba",
             f"b[height<={high}]",
             f"wv*[height>{high}]+ba",
+            f"w[height>{high}]",
             "b",
             "bv*+ba",
             "bv*",

@@ -20,7 +20,9 @@ from medpipe.stages.acquire.failures import clean_message
 
 _LOG = logging.getLogger(__name__)
 _CHILD = "medpipe.stages.acquire.downloader"
-_KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ", "TMPDIR")
+_KEPT_ENVIRONMENT = (
+    "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ",
+)
 _MAX_LINE = 2**22
 
 
@@ -110,6 +112,8 @@ def _raise_failure(event: dict[str, Any]) -> None:
 @contextmanager
 def _child(complaints: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    beside = str(Path(sys.executable).parent)
+    kept["PATH"] = os.pathsep.join([beside, kept.get("PATH", os.defpath)])
     child = subprocess.Popen(
         [sys.executable, "-m", _CHILD],
         stdin=subprocess.PIPE,

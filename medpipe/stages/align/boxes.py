@@ -44,7 +44,7 @@ def boxes_of_phrase(
     if worth.sum() <= 0:
         return ()
     stays = stays_of(path, config.gesture)
-    held = [float(worth[s.first : s.end].sum()) for s in stays]
+    held = [float(worth[s.points()].sum()) for s in stays]
     order = sorted(range(len(stays)), key=lambda k: -held[k])
     boxes: list[ScoredBox] = []
     for rank, k in enumerate(order[: config.box.max_boxes]):
@@ -73,7 +73,7 @@ def _box(
     height_per_width: float,
     config: BoxConfig,
 ) -> ScoredBox | None:
-    part = path.part(stay.first, stay.end)
+    part = path.part(stay.points())
     tail = (1 - config.coverage) / 2
     edges_u = weighted_quantiles(part.u, part.weight_s, (tail, 0.5, 1 - tail))
     edges_v = weighted_quantiles(part.v, part.weight_s, (tail, 0.5, 1 - tail))

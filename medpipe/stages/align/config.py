@@ -33,7 +33,7 @@ class BoxConfig(Record):
     coverage: float = Field(
         0.9, gt=0, le=1, description="Share of the stay's time inside the box, per axis."
     )
-    pad: float = Field(0.015, ge=0, lt=0.5, description="Added on each side of a dwell's box.")
+    pad: float = Field(0.01, ge=0, lt=0.5, description="Added on each side of a dwell's box.")
     point_size: float = Field(
         0.05, gt=0, le=1, description="Side of the box round a parked pointer."
     )

@@ -12,6 +12,7 @@ from medpipe.stages.align.config import GestureConfig
 
 Floats = NDArray[np.float64]
 LONGEST_STEP_S = 0.25
+JUMP = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,20 +36,40 @@ class Path:
     def __len__(self) -> int:
         return len(self.t_s)
 
-    def part(self, first: int, end: int) -> "Path":
-        """Points `first` to `end`, `end` left out."""
-        cut = slice(first, end)
+    def part(self, points: slice | NDArray[np.int64]) -> "Path":
+        """Some of the points."""
         return Path(
-            self.t_s[cut], self.u[cut], self.v[cut], self.weight_s[cut], self.confidence[cut]
+            self.t_s[points],
+            self.u[points],
+            self.v[points],
+            self.weight_s[points],
+            self.confidence[points],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """Points `first` to `end` (left out) of a path, all about one place."""
+    """Points of a path that are all about one place.
 
-    first: int
-    end: int
+    Attributes:
+        spans: (first, end) of each unbroken run, `end` left out; in order, at least one.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def first(self) -> int:
+        """The first point."""
+        return self.spans[0][0]
+
+    @property
+    def last(self) -> int:
+        """The last point."""
+        return self.spans[-1][1] - 1
+
+    def points(self) -> NDArray[np.int64]:
+        """All points, in order."""
+        return np.concatenate([np.arange(first, end) for first, end in self.spans])
 
 
 def path_of(trace: Trace, height_per_width: float) -> Path:
@@ -59,7 +80,7 @@ def path_of(trace: Trace, height_per_width: float) -> Path:
         height_per_width: The image's height over its width.
 
     Returns:
-        The path; lone jumps of one sample are smoothed away by a running median of three.
+        The path; a point that jumps away for one sample is put between its neighbours.
     """
     t = trace.t_s.astype(np.float64)
     step = np.minimum(np.diff(t), LONGEST_STEP_S)
@@ -68,10 +89,12 @@ def path_of(trace: Trace, height_per_width: float) -> Path:
     weight[1:] += step / 2
     if len(t) == 1:
         weight[:] = LONGEST_STEP_S / 5
+    places = np.stack([trace.x.astype(np.float64), trace.y * height_per_width], axis=1)
+    u, v = _without_jumps(places).T
     return Path(
         t,
-        _median3(trace.x.astype(np.float64)),
-        _median3(trace.y.astype(np.float64) * height_per_width),
+        u,
+        v,
         np.maximum(weight, 1e-3),
         trace.confidence.astype(np.float64),
     )
@@ -96,8 +119,8 @@ def stays_of(path: Path, config: GestureConfig) -> list[Stay]:
     edges = [0, *cuts.tolist(), len(path)]
     stays: list[Stay] = []
     for first, end in pairwise(edges):
-        found = _cheapest(path.part(first, end), config)
-        stays += [Stay(first + a, first + b) for a, b in found]
+        found = _cheapest(path.part(slice(first, end)), config)
+        stays += [Stay(((first + a, first + b),)) for a, b in found]
     return _joined(path, stays, config)
 
 
@@ -140,14 +163,14 @@ def _joined(path: Path, stays: Iterable[Stay], config: GestureConfig) -> list[St
     joined: list[Stay] = []
     for stay in stays:
         if joined and _same_place(path, joined[-1], stay, config):
-            joined[-1] = Stay(joined[-1].first, stay.end)
+            joined[-1] = Stay(joined[-1].spans + stay.spans)
         else:
             joined.append(stay)
     return joined
 
 
 def _same_place(path: Path, a: Stay, b: Stay, config: GestureConfig) -> bool:
-    if path.t_s[b.first] - path.t_s[a.end - 1] > config.gap_s:
+    if path.t_s[b.first] - path.t_s[a.last] > config.gap_s:
         return False
     one, two = _grown(path, a, config.blur), _grown(path, b, config.blur)
     low, high = np.maximum(one[:2], two[:2]), np.minimum(one[2:], two[2:])
@@ -157,16 +180,27 @@ def _same_place(path: Path, a: Stay, b: Stay, config: GestureConfig) -> bool:
 
 
 def _grown(path: Path, stay: Stay, blur: float) -> Floats:
-    u, v = path.u[stay.first : stay.end], path.v[stay.first : stay.end]
+    points = stay.points()
+    u, v = path.u[points], path.v[points]
     margin = blur / 2
     return np.array(
         [u.min() - margin, v.min() - margin, u.max() + margin, v.max() + margin], np.float64
     )
 
 
-def _median3(values: Floats) -> Floats:
-    if len(values) < 3:
-        return values
-    padded = np.concatenate([values[:1], values, values[-1:]])
-    middle: Floats = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
-    return middle
+def _without_jumps(places: Floats) -> Floats:
+    """Put a point that jumps away for one sample between its neighbours.
+
+    Args:
+        places: (n, 2).
+    """
+    if len(places) < 3:
+        return places
+    before, after = places[:-2], places[2:]
+    middle = (before + after) / 2
+    away = np.hypot(*(places[1:-1] - middle).T)
+    apart = np.hypot(*(after - before).T)
+    jumps = away > JUMP + 1.5 * apart
+    steady = places.copy()
+    steady[1:-1][jumps] = middle[jumps]
+    return steady

@@ -61,9 +61,9 @@ def _stay_spans(scene: Scene, config: AlignConfig) -> list[tuple[float, float]]:
     path = path_of(scene.trace, scene.height_px / scene.width_px)
     spans: list[tuple[float, float]] = []
     for first, end in _blocks(path):
-        part = path.part(first, end)
+        part = path.part(slice(first, end))
         for stay in stays_of(part, config.gesture):
-            start_s, end_s = part.t_s[stay.first], part.t_s[stay.end - 1]
+            start_s, end_s = part.t_s[stay.first], part.t_s[stay.last]
             spans.append((scene.start_s + float(start_s), scene.start_s + float(end_s)))
     return spans
 

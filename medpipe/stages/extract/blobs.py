@@ -59,6 +59,12 @@ class Blob:
         """Longer side of the mask's box, picture pixels."""
         return max(self.mask.shape)
 
+    @property
+    def energy(self) -> float:
+        """How much it stands out: grey levels summed over its mask, less for large ones."""
+        gap = cv2.absdiff(self.now, self.behind)[self.window_mask()]
+        return float(gap.mean()) * self.area**0.5
+
     def window_mask(self) -> Mask:
         """The mask in the frame of `now`."""
         full = np.zeros(self.now.shape, bool)
@@ -95,9 +101,7 @@ def find_blobs(chunk: Chunk, run: Run, behind: Gray, quiet: Mask) -> list[Blob]:
             blob.end = index
         done += [b for b in open_blobs if _touches(b, fresh, block)]
         hot = (count >= _STRONG_PIXELS) & quiet
-        open_blobs = kept + _new_blobs(
-            picture, behind, hot, fresh, level, index, block
-        )
+        open_blobs = kept + _new_blobs(picture, behind, hot, fresh, level, index, block)
     for blob in open_blobs:
         blob.end = run.end
     return sorted(done + open_blobs, key=lambda b: (b.start, b.y0, b.x0))

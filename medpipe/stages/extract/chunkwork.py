@@ -107,11 +107,7 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
 def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
     behind = background(chunk, run)
     blobs = find_blobs(chunk, run, behind, quiet)
-    ghosts = [
-        b
-        for b in blobs
-        if b.end - b.start >= _GHOST_SAMPLES and edge_ratio(b) < _GHOST_EDGE
-    ]
+    ghosts = [b for b in blobs if b.end - b.start >= _GHOST_SAMPLES and edge_ratio(b) < _GHOST_EDGE]
     if ghosts:
         behind = _without(behind, ghosts)
         blobs = find_blobs(chunk, run, behind, quiet)
@@ -120,9 +116,7 @@ def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
 
 def _exorcise(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> View:
     ghosts = [
-        b
-        for b in view.blobs
-        if b.end - b.start >= _GHOST_SAMPLES and is_ghost(b, bank.templates)
+        b for b in view.blobs if b.end - b.start >= _GHOST_SAMPLES and is_ghost(b, bank.templates)
     ]
     if not ghosts:
         return view

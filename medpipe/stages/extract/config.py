@@ -13,7 +13,10 @@ class ExtractConfig(Record):
         640, ge=160, le=1920, description="Widest luma, pixels, on which pointers are looked for."
     )
     samples_per_s: float = Field(
-        15.0, ge=10, le=60, description="Most frames looked at in a second; the rest is decoded only."
+        15.0,
+        ge=10,
+        le=60,
+        description="Most frames looked at in a second; the rest is decoded only.",
     )
     min_scene_s: float = Field(
         1.0, gt=0, le=60, description="Seconds a picture must rest to become a scene."
@@ -22,10 +25,16 @@ class ExtractConfig(Record):
         45.0, ge=5, le=600, description="Seconds that are kept to look back over."
     )
     max_chunk_mb: int = Field(
-        96, ge=16, le=4096, description="Megabytes of changed pixels that are kept to look back over."
+        96,
+        ge=16,
+        le=4096,
+        description="Megabytes of changed pixels that are kept to look back over.",
     )
     max_keeper_mb: int = Field(
-        160, ge=32, le=8192, description="Megabytes of whole frames that wait to become clean images."
+        160,
+        ge=32,
+        le=8192,
+        description="Megabytes of whole frames that wait to become clean images.",
     )
     keepers_per_scene: int = Field(
         6, ge=2, le=32, description="Most whole frames kept of a scene to build its clean image."

@@ -23,7 +23,9 @@ _SMALLEST_MASS_PX = 20.0
 _STRICTEST_RMS = 11.0
 _LOOSEST_RMS = 38.0
 _PROMISING = 6
-_RESTED_SAMPLES = 6
+_SMALLEST_DISC_PX = 20
+_DISC_FILL = 0.6
+_SMALLEST_CORE_PX = 60
 
 Floats = NDArray[np.float32]
 
@@ -152,6 +154,9 @@ def learn(blobs: Sequence[Blob], elsewhere: Gray, level: float) -> Template | No
     crops = _distinct(blobs)
     if len(crops) < _FEWEST_PLACES:
         return None
+    round_one = _learn_disc(crops, elsewhere)
+    if round_one is not None:
+        return round_one
     alike = float(np.clip(_ALIKE_TO_LEVEL * level, _ALIKE_RMS, _LOOSEST_RMS))
     for model in _models(crops, alike):
         found = _refine(model, crops, elsewhere, alike)
@@ -160,10 +165,31 @@ def learn(blobs: Sequence[Blob], elsewhere: Gray, level: float) -> Template | No
     return None
 
 
+def _learn_disc(crops: list[Blob], elsewhere: Gray) -> Template | None:
+    """Learn what is solid in a translucent disc, from discs of one size on many backgrounds."""
+    best: list[Blob] = []
+    for model in crops:
+        height, width = model.mask.shape
+        if min(height, width) < _SMALLEST_DISC_PX or model.area < _DISC_FILL * height * width:
+            continue
+        same = [o for o in crops if np.abs(np.subtract(o.mask.shape, model.mask.shape)).max() <= 2]
+        same = [o for o in same if 0.7 < o.area / model.area < 1.4]
+        best = max(best, same, key=len)
+    if len(best) <= _FEWEST_PLACES:
+        return None
+    friends = [(blob, blob.x0 - blob.wx, blob.y0 - blob.wy) for blob in best]
+    look, weight = _trim(*_unmix(*_layers(friends, best[0].mask.shape)))
+    solid = float((weight > 0).sum())
+    if solid < _SMALLEST_CORE_PX or solid > 0.5 * best[0].area:
+        return None
+    return _accepted(look, weight, crops, elsewhere, _ALIKE_RMS)
+
+
 def _distinct(blobs: Sequence[Blob]) -> list[Blob]:
     picked: list[Blob] = []
-    rested = sorted(blobs, key=lambda b: (-min(b.end - b.start, _RESTED_SAMPLES), b.start))
-    for blob in rested[: 12 * _MOST_CROPS]:
+    worth = [b for b in blobs if b.area >= _SMALLEST_MASS_PX]
+    ranked = sorted(worth, key=lambda b: (-b.energy * (1 + (b.end - b.start > 1)), b.start))
+    for blob in ranked[: 12 * _MOST_CROPS]:
         x, y = blob.centre
         apart = [np.hypot(x - p.centre[0], y - p.centre[1]) > 0.5 * p.side + 3 for p in picked]
         if all(apart):
@@ -196,9 +222,7 @@ def _fit_raw(model: Blob, other: Blob) -> tuple[float, int, int]:
     return float(low) ** 0.5, int(x), int(y)
 
 
-def _refine(
-    model: Blob, crops: list[Blob], elsewhere: Gray, alike: float
-) -> Template | None:
+def _refine(model: Blob, crops: list[Blob], elsewhere: Gray, alike: float) -> Template | None:
     fits = [_fit_raw(model, other) for other in crops]
     friends = [(o, x, y) for o, (rms, x, y) in zip(crops, fits, strict=True) if rms < alike]
     layers = _layers(friends, model.mask.shape)
@@ -208,7 +232,14 @@ def _refine(
     look, weight = _trim(look, weight)
     if weight.sum() < _SMALLEST_MASS_PX:
         return None
-    draft = Template(look, weight, (0, 0), PointerKind.UNKNOWN, alike, len(friends))
+    return _accepted(look, weight, crops, elsewhere, alike)
+
+
+def _accepted(
+    look: Floats, weight: Floats, crops: list[Blob], elsewhere: Gray, alike: float
+) -> Template | None:
+    """Make a template of a look if it fits crops well and the background badly."""
+    draft = Template(look, weight, (0, 0), PointerKind.UNKNOWN, alike, len(crops))
     good = [m.rms for o in crops if (m := match(draft, o.now, o.wx, o.wy)) and m.rms < alike]
     if len(good) < _FEWEST_PLACES:
         return None
@@ -249,7 +280,7 @@ def _unmix(now: Floats, behind: Floats) -> tuple[Floats, Floats]:
     spread = ((behind - mean_behind) ** 2).mean(0)
     shared = ((behind - mean_behind) * (now - mean_now)).mean(0)
     slope = shared / (spread + 30.0)
-    differs = np.clip(np.abs(now - behind).mean(0) / 24.0, 0, 1)
+    differs = np.clip((np.abs(now - behind).mean(0) - 8.0) / 16.0, 0, 1)
     known = spread / (spread + 60.0)
     cover = known * np.clip(1 - slope, 0, 1) * np.clip(differs * 2, 0, 1) + (1 - known) * differs
     look = np.median(now, axis=0).astype(np.float32)

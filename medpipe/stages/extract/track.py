@@ -12,6 +12,10 @@ from medpipe.stages.extract.template import Match, Template, match, search
 
 _COVERED = 0.5
 _OUTLINE_HELP = 0.8
+_OUTLINE_SLACK_PX = 2
+_SAME_OUTLINE = 0.85
+_SMALLEST_OUTLINE_PX = 150
+_OUTLINE_FIT = 0.7
 _PARKED_SHARE = 0.75
 _HIDDEN_COST = 1.0
 _SWITCH_COST = 1.2
@@ -62,6 +66,10 @@ def place_blob(blob: Blob, bank: Sequence[Template]) -> Place | None:
     """
     best: Place | None = None
     for index, template in enumerate(bank):
+        outlined = _outlined(template, blob)
+        if outlined is not None:
+            place = place_of(outlined, template, index, blob.start, blob.end)
+            best = place if best is None or place.fit < best.fit else best
         found = match(template, blob.now, blob.wx, blob.wy)
         if found is None or found.rms > (1 + _OUTLINE_HELP) * template.bound:
             continue
@@ -74,6 +82,21 @@ def place_blob(blob: Blob, bank: Sequence[Template]) -> Place | None:
         if best is None or place.fit < best.fit:
             best = place
     return best
+
+
+def _outlined(template: Template, blob: Blob) -> Match | None:
+    """Place a template by its outline alone, where the blob has the very same one."""
+    solid = template.weight > 0
+    rows, columns = np.nonzero(solid.any(1))[0], np.nonzero(solid.any(0))[0]
+    box = solid[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = min(box.shape[0], blob.mask.shape[0]), min(box.shape[1], blob.mask.shape[1])
+    if np.abs(np.subtract(box.shape, blob.mask.shape)).max() > _OUTLINE_SLACK_PX:
+        return None
+    a, b = box[:height, :width], blob.mask[:height, :width]
+    alike = float((a & b).sum()) / max(float((a | b).sum()), 1.0)
+    if alike < _SAME_OUTLINE or blob.area < _SMALLEST_OUTLINE_PX:
+        return None
+    return Match(blob.x0 - int(columns[0]), blob.y0 - int(rows[0]), _OUTLINE_FIT * template.bound)
 
 
 def is_ghost(blob: Blob, bank: Sequence[Template]) -> bool:
@@ -155,9 +178,7 @@ def parked(
     return places
 
 
-def _stretches(
-    chunk: Chunk, run: Run, template: Template, index: int, found: Match
-) -> list[Place]:
+def _stretches(chunk: Chunk, run: Run, template: Template, index: int, found: Match) -> list[Place]:
     block = chunk.layout.block
     height, width = template.look.shape
     rows = slice(int(found.y) // block, int(found.y + height) // block + 1)
@@ -211,9 +232,7 @@ def follow(places: Sequence[Place], run: Run, width_px: int) -> list[Place | Non
     return _trace_back(history, int(cost.argmin()) if len(cost) else 0)
 
 
-def _trace_back(
-    history: list[tuple[list[Place | None], list[int]]], at: int
-) -> list[Place | None]:
+def _trace_back(history: list[tuple[list[Place | None], list[int]]], at: int) -> list[Place | None]:
     path: list[Place | None] = []
     for now, back in reversed(history):
         path.append(now[at])

@@ -74,6 +74,11 @@ AUXILIARIES: Final = words(
     "haven't hasn't hadn't can't couldn't won't wouldn't shouldn't mustn't ain't isnt dont cant"
 )
 COPULAS: Final = words("is are was were be been being")
+MODALS: Final = words(
+    "can could will would shall should may might must cannot do does did don't doesn't didn't "
+    "can't couldn't won't wouldn't shouldn't let's please us i we you they i'll we'll you'll "
+    "they'll it'll i'd we'd you'd they'd"
+)
 VERBS: Final = (
     words(
         "see sees saw seen seeing show shows shown showed showing go goes went gone going get gets "
@@ -144,6 +149,8 @@ ADJECTIVES: Final = words(
     "coarse uniform discrete diffuse multiple scattered focal deviated adjacent straight front "
     "rear vertical horizontal crucial great tall pinkish reddish bluish raised "
     "swollen torn broken worn shrunken hidden patchy fluffy cottony linear curved spiky firm "
+    "closer deeper higher larger smaller bigger brighter darker thicker thinner wider narrower "
+    "longer shorter better worse best "
     "surrounding neighbouring neighboring "
     "opaque vague distinct separate certain own interesting beautiful nodal gross extra dead"
 )
@@ -175,7 +182,7 @@ STOP_HEADS: Final = words(
     "differential exam examination test tests study studies patient patients person result "
     "results point points scan scans x-ray x-rays xray radiograph radiographs photograph photo "
     "section film rest conclusion summary beginning goal problem anything session chapter "
-    "topic lesson subject subscriber video's page figure panel frame magnification power stain "
+    "topic lesson subject subscriber video's page figure panel frame magnification power "
     "doubt sure kinda sorta lecturer colleague colleagues viewer viewers left right screen"
 )
 EMPTY_HEADS: Final = words(

@@ -13,6 +13,13 @@ _STOPS: Final = ",.;:!?"
 _NUMBER: Final = re.compile(r"\d[\d.,/%x-]*(mm|cm|ml|mg|kg|t)?")
 
 
+_NOUN_ENDINGS: Final = (
+    "tion", "sion", "ment", "ness", "ity", "osis", "itis", "oma", "omas", "emia", "opathy",
+    "graphy", "ology", "ism", "ure", "ance", "ence", "tions", "ments", "ities", "oses", "ia", "um",
+    "us",
+)  # fmt: skip
+
+
 class Tag(Enum):
     """Coarse parts of speech; NOUN is what is left."""
 
@@ -130,8 +137,29 @@ def _in_context(lows: list[str], alone: list[Tag | None], stops: list[str]) -> l
         before = tags[-1] if tags and not stops[index - 1] else None
         follows = index + 1 < len(alone) and not stops[index]
         after = alone[index + 1] if follows else Tag.CONJ
-        tags.append(tag if tag is not None else _open(lows[index], before, after))
+        found = tag or _open(lows[index], before, after)
+        acts = found is Tag.NOUN and _acts(lows, tags, stops, before, after)
+        tags.append(Tag.VERB if acts else found)
     return tags
+
+
+def _acts(
+    lows: list[str], tags: list[Tag], stops: list[str], before: Tag | None, after: Tag | None
+) -> bool:
+    """Is the word after `tags`, which no list knows as a verb, used as one?"""
+    index = len(tags)
+    low = lows[index]
+    if low in lexicon.NOUNS_BY_LIST or low.endswith(_NOUN_ENDINGS):
+        return False
+    takes_object = after in (Tag.DET, Tag.PRON)
+    back = index - 1
+    while back >= 0 and tags[back] is Tag.ADV and not stops[back]:
+        if lows[back] in lexicon.MODALS:
+            break
+        back -= 1
+    if takes_object and (before is Tag.NOUN or back < 0 or lows[back] == "to"):
+        return True
+    return back >= 0 and not stops[back] and lows[back] in lexicon.MODALS
 
 
 def _open(low: str, before: Tag | None, after: Tag | None) -> Tag:

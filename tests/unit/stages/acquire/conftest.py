@@ -20,5 +20,6 @@ def config() -> AcquireConfig:
         resolve_timeout_s=20,
         socket_timeout_s=10,
         max_bytes=20_000_000,
+        max_memory_bytes=2**28,
     )
     return AcquireConfig(fetch=fetch)

@@ -320,5 +320,5 @@ def test_a_scratch_disk_that_cannot_be_written_is_transient(
 ) -> None:
     (tmp_path / "scratch").write_text("a file where a folder should be")
 
-    with pytest.raises(Transient, match="disk_full"):
+    with pytest.raises(Transient, match="scratch_failed"):
         acquire(at(f"{site.url}/good.mp4"), tmp_path / "scratch", config)
