@@ -120,12 +120,13 @@ def decode_check(path: Path) -> None:
         Rejected: `truncated` or `undecodable`, and what `probe` raises.
     """
     with open_media(path) as container:
+        length_s = (container.duration or 0) / av.time_base
+        _check_end(container, length_s)
+    with open_media(path) as container:
         video = _picture(container)
         audio = _sound(container)
-        length_s = (container.duration or 0) / av.time_base
         if audio is not None and not _hears(container, audio):
             raise Rejected("undecodable", f"no sound of the {audio.name} stream can be decoded")
-        _check_end(container, length_s)
         for place_s in (0, length_s / 2, max(0, length_s - 1)):
             _seek(container, place_s)
             if not _frames(container, video, 2):

@@ -19,7 +19,9 @@ class FetchConfig(Record):
     socket_timeout_s: float = Field(20, gt=0, description="Seconds without a byte on one socket.")
     max_bytes: int = Field(4 * 2**30, gt=0, description="Largest download, in bytes.")
     max_memory_bytes: int = Field(
-        2**30, ge=2**28, description="Memory of the downloading process; a page bomb ends there."
+        2**30,
+        ge=2**28,
+        description="Of the downloading process; a page bomb ends there. Deno needs all of 1 GiB.",
     )
     max_height_px: int = Field(720, gt=0, description="Wanted height; the smallest above if none.")
     max_entries: int = Field(100_000, gt=0, description="Entries taken from one playlist.")

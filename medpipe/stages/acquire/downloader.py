@@ -28,7 +28,8 @@ from medpipe.errors import ConfigError, Rejected, Transient
 from medpipe.stages.acquire.config import FetchConfig
 from medpipe.stages.acquire.egress import Policy, gateway, guard
 from medpipe.stages.acquire.failures import causes, classify_failure, status_of
-from medpipe.stages.acquire.formats import format_choice
+from medpipe.stages.acquire.formats import format_choice, is_media_url
+from medpipe.stages.acquire.ids import youtube_video
 from medpipe.stages.acquire.listing import listing
 
 Emit = Callable[[str, dict[str, Any]], None]
@@ -127,7 +128,7 @@ def fetch(ydl: Ydl, url: str, folder: Path, max_duration_s: float) -> dict[str, 
         `paths`: one file, or two (picture, sound) to be joined; `title`, `channel`, `licence` as
         the site says, or None.
     """
-    info = _one_video(ydl.extract_info(url, download=False))
+    info = _one_video(ydl.extract_info(url, download=False, ie_key=_known_extractor(url)))
     _refuse_early(info, max_duration_s)
     paths = []
     for number, stream in enumerate(info.get("requested_formats") or [info]):
@@ -144,6 +145,13 @@ def fetch(ydl: Ydl, url: str, folder: Path, max_duration_s: float) -> dict[str, 
         "channel": info.get("channel") or info.get("uploader"),
         "licence": info.get("license"),
     }
+
+
+def _known_extractor(url: str) -> str | None:
+    """Name yt-dlp's extractor where the URL tells it; asking all 1,800 takes a quarter second."""
+    if youtube_video(url) is not None:
+        return "Youtube"
+    return "Generic" if is_media_url(url) else None
 
 
 def _one_video(info: dict[str, Any] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.error import FFmpegError
 from av.packet import Packet
 
 from medpipe.errors import Rejected
@@ -16,7 +17,8 @@ def join_streams(picture: Path, sound: Path, target: Path) -> None:
     """Write the picture of one file and the sound of another into one Matroska file.
 
     Raises:
-        Rejected: `not_a_video`, `no_video` or `no_audio`: one of them is not what it should be.
+        Rejected: `not_a_video`, `no_video` or `no_audio`: one of them is not what it should be;
+            `undecodable`: their packets do not fit together.
     """
     with (
         open_media(picture) as seen,
@@ -33,9 +35,12 @@ def join_streams(picture: Path, sound: Path, target: Path) -> None:
             _packets(seen.demux(kept[0]), 0),
             _packets(heard.demux(kept[1]), 1),
         )
-        for _, number, packet in merge(*flows, key=lambda one: one[:2]):
-            packet.stream = written[number]
-            out.mux(packet)
+        try:
+            for _, number, packet in merge(*flows, key=lambda one: one[:2]):
+                packet.stream = written[number]
+                out.mux(packet)
+        except FFmpegError as error:
+            raise Rejected("undecodable", f"picture and sound cannot be joined: {error}") from error
 
 
 def _packets(

@@ -21,7 +21,15 @@ from medpipe.stages.acquire.failures import clean_message
 _LOG = logging.getLogger(__name__)
 _CHILD = "medpipe.stages.acquire.downloader"
 _KEPT_ENVIRONMENT = (
-    "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+    "TZ",
 )
 _MAX_LINE = 2**22
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medpipe.stages.extract.grid import Chunk, Delta, Gray, Layout, Mask, Replay
+from medpipe.stages.extract.grid import Chunk, Delta, Gray, Layout, Mask, Replay, soften
 from medpipe.stages.extract.runs import Run
 
 PAD_PX = 28
@@ -27,8 +27,9 @@ class Blob:
         x0: Left of its mask, picture pixels.
         y0: Top of its mask, picture pixels.
         mask: (h, w) bool, pixels that differ.
-        now: uint8, what is shown: the mask's box grown by `PAD_PX`, cut at the picture's rim.
-        behind: uint8, the background of the same window.
+        now: (wh, ww) uint8, what is shown, softened: the mask's box grown by `PAD_PX`, cut at the
+            picture's rim.
+        behind: (wh, ww) uint8, the background of the same window.
         wx: Left of that window, picture pixels.
         wy: Top of that window, picture pixels.
     """
@@ -140,7 +141,7 @@ def _touches(blob: Blob, fresh: Mask, block: int) -> bool:
 def _new_blobs(
     picture: Gray, behind: Gray, hot: Mask, fresh: Mask, level: float, index: int, block: int
 ) -> list[Blob]:
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(hot.astype(np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(hot.astype(np.uint8))
     order = np.argsort(stats[1:, cv2.CC_STAT_AREA], kind="stable")[::-1][:_MOST_PATCHES] + 1
     found: list[Blob] = []
     for label in order if count > 1 else []:
@@ -159,7 +160,7 @@ def _split(
 ) -> list[Blob]:
     x0, y0, x1, y1 = box
     gap = (cv2.absdiff(picture[y0:y1, x0:x1], behind[y0:y1, x0:x1]) > level).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(gap, _JOIN))
+    count, labels = cv2.connectedComponents(cv2.dilate(gap, _JOIN))
     found = []
     for label in range(1, count):
         mask = (labels == label) & (gap > 0)
@@ -172,7 +173,7 @@ def _split(
         left, top = x0 + int(columns[0]), y0 + int(rows[0])
         wx, wy = max(left - PAD_PX, 0), max(top - PAD_PX, 0)
         part = np.s_[wy : top + mask.shape[0] + PAD_PX, wx : left + mask.shape[1] + PAD_PX]
-        now, base = picture[part].copy(), behind[part].copy()
+        now, base = soften(picture[part]), soften(behind[part])
         found.append(Blob(index, index + 1, left, top, mask, now, base, wx, wy))
     return found
 

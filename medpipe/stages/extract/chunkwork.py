@@ -19,9 +19,10 @@ from medpipe.stages.extract.track import (
     search_near,
 )
 
-_MOST_TEMPLATES = 5
+_MOST_TEMPLATES = 8
 _GHOST_SAMPLES = 6
 _GHOST_EDGE = 0.75
+_GHOST_RIM_PX = 3
 _FEWEST_TO_LEARN = 4
 _LONGEST_SIDE_PX = 160
 _REACH_PX = 48
@@ -109,7 +110,7 @@ def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
     blobs = find_blobs(chunk, run, behind, quiet)
     ghosts = [b for b in blobs if b.end - b.start >= _GHOST_SAMPLES and edge_ratio(b) < _GHOST_EDGE]
     if ghosts:
-        behind = _without(behind, ghosts)
+        behind = _without(chunk, behind, ghosts)
         blobs = find_blobs(chunk, run, behind, quiet)
     return View(run, behind, blobs)
 
@@ -120,28 +121,38 @@ def _exorcise(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> View:
     ]
     if not ghosts:
         return view
-    behind = _without(view.behind, ghosts)
+    behind = _without(chunk, view.behind, ghosts)
     return View(view.run, behind, find_blobs(chunk, view.run, behind, quiet))
 
 
-def _without(behind: Gray, ghosts: list[Blob]) -> Gray:
+def _without(chunk: Chunk, behind: Gray, ghosts: list[Blob]) -> Gray:
+    """Put what is shown where ghosts stand into the background."""
     behind = behind.copy()
-    for ghost in ghosts:
+    replay = Replay(chunk)
+    for ghost in sorted(ghosts, key=lambda b: b.start):
         height, width = ghost.mask.shape
-        y0, x0 = max(ghost.y0 - 3, 0), max(ghost.x0 - 3, 0)
-        y1, x1 = ghost.y0 + height + 3, ghost.x0 + width + 3
-        part = ghost.now[y0 - ghost.wy : y1 - ghost.wy, x0 - ghost.wx : x1 - ghost.wx]
-        behind[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
+        part = np.s_[
+            max(ghost.y0 - _GHOST_RIM_PX, 0) : ghost.y0 + height + _GHOST_RIM_PX,
+            max(ghost.x0 - _GHOST_RIM_PX, 0) : ghost.x0 + width + _GHOST_RIM_PX,
+        ]
+        behind[part] = replay.at(ghost.start)[part]
     return behind
 
 
 def _learn(views: list[View], bank: Bank, level: float) -> None:
+    for view in views:
+        _learn_from([view], bank, level)
+    if len(views) > 1:
+        _learn_from(views, bank, level)
+
+
+def _learn_from(views: list[View], bank: Bank, level: float) -> None:
     while len(bank.templates) < _MOST_TEMPLATES:
         unknown = [
             blob
             for view in views
             for blob in view.blobs
-            if blob.side <= _LONGEST_SIDE_PX and place_blob(blob, bank.templates) is None
+            if blob.side <= _LONGEST_SIDE_PX and not _is_known(blob, bank)
         ]
         if len(unknown) < _FEWEST_TO_LEARN:
             return
@@ -149,6 +160,11 @@ def _learn(views: list[View], bank: Bank, level: float) -> None:
         if template is None:
             return
         bank.templates.append(template)
+
+
+def _is_known(blob: Blob, bank: Bank) -> bool:
+    place = place_blob(blob, bank.templates)
+    return place is not None and place.fit <= 1
 
 
 def _still_places(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> list[Place | None]:

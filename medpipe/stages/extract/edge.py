@@ -159,7 +159,7 @@ class _Session:
     def _row(self, time_s: float, place: Place) -> Row:
         x, y = place.x / self._width, place.y / self._height
         kind = int(self._bank.templates[place.template].kind)
-        sure = float(np.clip(1 - 0.6 * place.fit, 0.0, 1.0))
+        sure = float(np.clip(1 - 0.5 * place.fit, 0.0, 1.0))
         return time_s, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), sure, kind
 
     def finish(self, reader: VideoReader) -> Extraction:

@@ -14,6 +14,7 @@ _NOISE_TO_LEVEL = 4.0
 _HIGHEST_LEVEL = 48.0
 _MEAN_MOVED = 5.0
 _WHOLE_SHARE = 0.5
+_SOFT_PX = 1.0
 
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -71,6 +72,11 @@ class Layout:
     def spread(self, mask: Mask) -> Mask:
         """Blow a (rows, columns) mask up to the picture's pixels."""
         return np.repeat(np.repeat(mask, self.block, axis=0), self.block, axis=1)
+
+
+def soften(picture: Gray) -> Gray:
+    """Blur a little, so that a pointer between two pixels looks like one on a pixel."""
+    return np.asarray(cv2.GaussianBlur(picture, (5, 5), _SOFT_PX), np.uint8)
 
 
 def shrink(luma: Gray, size: tuple[int, int]) -> Gray:
@@ -212,7 +218,7 @@ class ChangeGrid:
             more than the noise of this very sample.
         """
         coarse = self._layout.coarse(picture)
-        gap = np.asarray(cv2.absdiff(coarse, self._kept))
+        gap = np.asarray(cv2.absdiff(coarse, self._kept), np.uint8)
         thumb = self._shrunk(coarse)
         shift = np.abs(thumb - self._thumb)
         ripple = (self._shrunk(gap) - shift).ravel()

@@ -1,6 +1,7 @@
 """Cut a chunk of samples where the picture as a whole changed."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -80,7 +81,7 @@ def cut_runs(chunk: Chunk, busy: Mask) -> list[Run]:
     ]
     runs: list[Run] = []
     edges = [0, *(i for i in range(1, len(chunk)) if shaken[i]), len(chunk)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         still = end - start >= 4
         if runs and not still and not runs[-1].still:
             runs[-1] = Run(runs[-1].start, end, still=False)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from medpipe.records import PointerKind
 from medpipe.stages.extract.blobs import Blob
-from medpipe.stages.extract.grid import Gray
+from medpipe.stages.extract.grid import Gray, soften
 from medpipe.stages.extract.tip import Shape, read_shape
 
 _MOST_CROPS = 24
@@ -35,7 +35,7 @@ class Template:
     """A pointer's look at picture size.
 
     Attributes:
-        look: (h, w) float32, its grey levels.
+        look: (h, w) float32, its grey levels, softened.
         weight: (h, w) float32 in [0, 1], 0 where the background shows.
         tip: (x, y) of the hotspot from the top left of `look`, picture pixels.
         kind: What it seems to be.
@@ -71,7 +71,7 @@ def match(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
 
     Args:
         template: What to look for.
-        window: (h, w) uint8 part of a picture.
+        window: (h, w) uint8, softened part of a picture.
         wx: Left of the window in the picture, picture pixels.
         wy: Top of the window in the picture, picture pixels.
 
@@ -117,6 +117,7 @@ def search(picture: Gray, template: Template, coarse: float) -> list[Match]:
     size = (round(width / factor), round(height / factor))
     look = cv2.resize(template.look, size, interpolation=cv2.INTER_AREA)
     weight = cv2.resize(template.weight, size, interpolation=cv2.INTER_AREA)
+    picture = soften(picture)
     small = (round(picture.shape[1] / factor), round(picture.shape[0] / factor))
     if small[0] < size[0] or small[1] < size[1]:
         return []

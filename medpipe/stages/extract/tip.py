@@ -11,6 +11,8 @@ from medpipe.records import PointerKind
 _FINER = 4
 _ALIKE_TURNED = 0.72
 _SLACK = 6
+_DISC_FILL = 0.5
+_DISC_HULL = (0.72, 0.9)
 _CLOSE = np.ones((7, 7), np.uint8)
 
 Floats = NDArray[np.float32]
@@ -61,7 +63,18 @@ def read_shape(look: Floats, weight: Floats) -> Shape:
 
 
 def _symmetric(box: Mask) -> bool:
-    return min(_overlap(box, box[::-1, ::-1]), _overlap(box, box[:, ::-1])) > _ALIKE_TURNED
+    turned = min(_overlap(box, box[::-1, ::-1]), _overlap(box, box[:, ::-1]))
+    return turned > _ALIKE_TURNED or _is_disc(box)
+
+
+def _is_disc(box: Mask) -> bool:
+    """Whether the hull is a disc, whatever holes text has torn into the mask."""
+    height, width = box.shape
+    if not 0.9 < height / width < 1.1 or box.mean() < _DISC_FILL:
+        return False
+    points = np.argwhere(box)[:, ::-1].astype(np.int32)
+    hull = cv2.contourArea(cv2.convexHull(points)) / (height * width)
+    return bool(_DISC_HULL[0] < hull < _DISC_HULL[1])
 
 
 def _overlap(a: Mask, b: Mask) -> float:

@@ -6,19 +6,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medpipe.stages.extract.blobs import Blob
-from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay, soften
 from medpipe.stages.extract.runs import Run
 from medpipe.stages.extract.template import Match, Template, match, search
 
 _COVERED = 0.5
 _OUTLINE_HELP = 0.8
+_WEAKEST_FIT = 1.6
+_MERGED_FIT = 0.75
 _OUTLINE_SLACK_PX = 2
 _SAME_OUTLINE = 0.85
 _SMALLEST_OUTLINE_PX = 150
 _OUTLINE_FIT = 0.7
 _PARKED_SHARE = 0.75
 _HIDDEN_COST = 1.0
-_SWITCH_COST = 1.2
+_GOOD_COST = 0.7
+_WEAK_COST = 0.4
+_SWITCH_COST = 0.9
 _FARTHEST_COST = 1.5
 _COST_A_WIDTH = 3.0
 
@@ -62,7 +66,8 @@ def place_blob(blob: Blob, bank: Sequence[Template]) -> Place | None:
         bank: Known looks.
 
     Returns:
-        The best place whose look covers the blob, or None.
+        The best place whose look covers the blob, or None. A fit over 1 is weak: only good for
+        bridging a gap between better ones.
     """
     best: Place | None = None
     for index, template in enumerate(bank):
@@ -71,11 +76,12 @@ def place_blob(blob: Blob, bank: Sequence[Template]) -> Place | None:
             place = place_of(outlined, template, index, blob.start, blob.end)
             best = place if best is None or place.fit < best.fit else best
         found = match(template, blob.now, blob.wx, blob.wy)
-        if found is None or found.rms > (1 + _OUTLINE_HELP) * template.bound:
+        if found is None or found.rms > _WEAKEST_FIT * (1 + _OUTLINE_HELP) * template.bound:
             continue
-        covered, overlap = _overlap(template, found, blob)
+        covered, overlap, filled = _overlap(template, found, blob)
         fit = found.rms / (template.bound * (1 + _OUTLINE_HELP * overlap))
-        if fit > 1 or covered < _COVERED:
+        merged = fit < _MERGED_FIT and filled > _COVERED
+        if fit > _WEAKEST_FIT or not (covered > _COVERED or merged):
             continue
         place = place_of(found, template, index, blob.start, blob.end)
         place = replace(place, fit=fit)
@@ -115,11 +121,12 @@ def _covers(template: Template, found: Match, blob: Blob) -> bool:
     return _overlap(template, found, blob)[0] >= _COVERED
 
 
-def _overlap(template: Template, found: Match, blob: Blob) -> tuple[float, float]:
+def _overlap(template: Template, found: Match, blob: Blob) -> tuple[float, float, float]:
     """How well the look's outline at its place and the blob's mask agree.
 
     Returns:
-        The share of the blob's pixels inside the look's box, and the common share of both masks.
+        The share of the blob's pixels inside the look's box, the common share of both masks, and
+        the share of the look that stands out.
     """
     x, y = round(found.x) - blob.wx, round(found.y) - blob.wy
     height, width = template.look.shape
@@ -128,9 +135,10 @@ def _overlap(template: Template, found: Match, blob: Blob) -> tuple[float, float
     here = mask[y : y + height, x : x + width]
     solid = template.weight > 0
     if here.shape != solid.shape:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     both = float((here & solid).sum())
-    return float(near.sum()) / blob.area, both / (blob.area + float(solid.sum()) - both)
+    whole = float(solid.sum())
+    return float(near.sum()) / blob.area, both / (blob.area + whole - both), both / whole
 
 
 def search_near(
@@ -150,7 +158,7 @@ def search_near(
     height, width = template.look.shape
     x0, y0 = max(round(near[0]) - reach, 0), max(round(near[1]) - reach, 0)
     x1, y1 = round(near[0]) + width + reach, round(near[1]) + height + reach
-    return match(template, picture[y0:y1, x0:x1], x0, y0)
+    return match(template, soften(picture[y0:y1, x0:x1]), x0, y0)
 
 
 def parked(
@@ -224,12 +232,21 @@ def follow(places: Sequence[Place], run: Run, width_px: int) -> list[Place | Non
         now: list[Place | None] = [None, *still, *starting.get(sample, [])]
         step = np.array([[_step(a, b, width_px) for a in live] for b in now]) + cost
         back = step.argmin(axis=1)
-        own = np.array([_HIDDEN_COST if p is None else p.fit * 0.7 for p in now])
+        own = np.array([_own_cost(p) for p in now])
         cost = step[np.arange(len(now)), back] + own
         cost -= cost.min()
         history.append((now, back.tolist()))
         live = now
     return _trace_back(history, int(cost.argmin()) if len(cost) else 0)
+
+
+def _own_cost(place: Place | None) -> float:
+    """Less than being hidden for a good fit, more for one that only helps to bridge a gap."""
+    if place is None:
+        return _HIDDEN_COST
+    if place.fit <= 1:
+        return _GOOD_COST * place.fit
+    return _HIDDEN_COST + _WEAK_COST * (place.fit - 1)
 
 
 def _trace_back(history: list[tuple[list[Place | None], list[int]]], at: int) -> list[Place | None]:

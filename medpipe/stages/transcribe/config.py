@@ -20,7 +20,7 @@ class VadConfig(Record):
         0.16, gt=0, le=5, description="Shorter silence does not end a stretch of speech, seconds."
     )
     pad_s: float = Field(
-        0.2, ge=0, le=2, description="Added to both ends of a stretch of speech, seconds."
+        0.2, ge=0, le=2, description="Silence that a window takes along at both ends, seconds."
     )
 
 

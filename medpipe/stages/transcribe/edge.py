@@ -72,7 +72,7 @@ class Whisper:
             min_speech_duration_ms=round(vad.min_speech_s * 1000),
             min_silence_duration_ms=round(vad.min_silence_s * 1000),
             max_speech_duration_s=self._config.window_s,
-            speech_pad_ms=round(vad.pad_s * 1000),
+            speech_pad_ms=0,
         )
         found = get_speech_timestamps(sound, options)
         return [Span(f["start"] / _RATE, f["end"] / _RATE) for f in found]

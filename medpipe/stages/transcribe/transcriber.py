@@ -9,7 +9,9 @@ from medpipe.records import AudioBlock, Segment, Transcript, Word
 from medpipe.stages.transcribe.config import TranscribeConfig
 from medpipe.stages.transcribe.heard import Heard, HeardWord, Recogniser, Sound, Span
 from medpipe.stages.transcribe.suspects import is_doubtful, loop_words, suspicions
-from medpipe.stages.transcribe.windows import halves, missed, windows_of
+from medpipe.stages.transcribe.windows import halves, missed, snapped, windows_of
+
+SLACK_S = 0.06
 
 
 class Transcriber:
@@ -88,7 +90,11 @@ class _Listening:
             return
         self._speech_s += sum(s.length_s for s in speech)
         windows = windows_of(
-            speech, window_s=self._config.window_s, join_gap_s=self._config.join_gap_s
+            speech,
+            window_s=self._config.window_s,
+            join_gap_s=self._config.join_gap_s,
+            pad_s=self._config.vad.pad_s,
+            sound_s=block.duration_s,
         )
         language = self._language_of(sound, windows[0])
         for heard in self._hear(sound, windows, speech, language):
@@ -151,7 +157,10 @@ class _Listening:
         first = len(self._words)
         for word, reason in zip(heard.words, reasons, strict=True):
             if word.text.strip():
-                self._words.append(self._placed(word, reason, heard.span, block))
+                placed = snapped(
+                    Span(word.start_s - self._bias_s, word.end_s - self._bias_s), speech, SLACK_S
+                )
+                self._words.append(self._word(word, placed, reason, heard.span, block))
         if len(self._words) > first:
             said = self._words[first:]
             segment = Segment(
@@ -163,14 +172,16 @@ class _Listening:
             )
             self._segments.append(segment)
 
-    def _placed(self, word: HeardWord, reason: str | None, span: Span, block: AudioBlock) -> Word:
-        """The word on the video's clock: unbiased, inside its window, not before the last one."""
-        low, high = block.start_s + span.start_s, block.start_s + span.end_s
+    def _word(
+        self, word: HeardWord, at: Span, reason: str | None, window: Span, block: AudioBlock
+    ) -> Word:
+        """The word on the video's clock, inside its window and not before the last one."""
+        low, high = block.start_s + window.start_s, block.start_s + window.end_s
         if self._words:
             low = max(low, self._words[-1].start_s)
         high = max(high, low)
-        start = min(max(block.start_s + word.start_s - self._bias_s, low), high)
-        end = min(max(block.start_s + word.end_s - self._bias_s, start), high)
+        start = min(max(block.start_s + at.start_s, low), high)
+        end = min(max(block.start_s + at.end_s, start), high)
         return Word(
             text=word.text.strip(),
             start_s=round(start, 3),

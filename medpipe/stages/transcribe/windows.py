@@ -9,21 +9,30 @@ from medpipe.stages.transcribe.heard import Span
 GRID_S = 0.01
 
 
-def windows_of(speech: Sequence[Span], *, window_s: float, join_gap_s: float) -> list[Span]:
+def windows_of(
+    speech: Sequence[Span], *, window_s: float, join_gap_s: float, pad_s: float, sound_s: float
+) -> list[Span]:
     """Group stretches of speech into windows that end where nobody speaks.
 
     Args:
         speech: In order, not overlapping, none longer than `window_s`.
-        window_s: No window is longer, unless one stretch is.
+        window_s: No window is longer before it is padded, unless one stretch is.
         join_gap_s: A longer silence always ends a window.
+        pad_s: Silence that a window takes along at both ends, at most half of what there is.
+        sound_s: Length of the block.
 
     Returns:
-        Windows in order on a grid of 10 ms (the model's frames), together covering the speech.
+        Windows in order, not overlapping, on a grid of 10 ms (the model's frames), together
+        covering the speech.
     """
-    windows: list[Span] = []
+    cores: list[Span] = []
     for island in _islands(speech, join_gap_s):
-        windows.extend(_split(island, window_s))
-    return [_on_grid(w) for w in windows]
+        cores.extend(_split(island, window_s))
+    befores = [0.0, *((a.end_s + b.start_s) / 2 for a, b in pairwise(cores)), sound_s]
+    return [
+        _on_grid(Span(max(core.start_s - pad_s, low), min(core.end_s + pad_s, high)))
+        for core, (low, high) in zip(cores, pairwise(befores), strict=True)
+    ]
 
 
 def halves(window: Span, speech: Iterable[Span]) -> list[Span]:
@@ -70,6 +79,25 @@ def missed(speech: Sequence[Span], words: Sequence[Span], min_s: float) -> list[
             at = max(at, word.end_s)
         holes.append(Span(at, stretch.end_s))
     return [_on_grid(h) for h in holes if h.length_s >= min_s]
+
+
+def snapped(word: Span, speech: Sequence[Span], slack_s: float) -> Span:
+    """Pull a word's ends out of the silence around the stretch of speech that it belongs to.
+
+    Args:
+        word: Where the model places a word.
+        speech: In order.
+        slack_s: How far into the silence a word may reach.
+
+    Returns:
+        The word, shorter where it began or ended in silence; as it was when it meets no speech.
+    """
+    met = [s for s in speech if s.start_s < word.end_s and s.end_s > word.start_s]
+    if not met:
+        return word
+    start = max(word.start_s, met[0].start_s - slack_s)
+    end = min(word.end_s, met[-1].end_s + slack_s)
+    return Span(min(start, end), end)
 
 
 def _islands(speech: Sequence[Span], join_gap_s: float) -> list[list[Span]]:

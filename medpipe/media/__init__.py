@@ -1,0 +1,1 @@
+"""Decoding: frames and sound with exact presentation times; no other room opens media."""
