@@ -53,9 +53,7 @@ def ray_cluster() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Where MEDPIPE_NO_SKIP names a marker, a skipped test of that marker has failed."""
     report = yield
     wanted = os.environ.get("MEDPIPE_NO_SKIP", "").split(",")

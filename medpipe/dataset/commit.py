@@ -59,6 +59,8 @@ class Committer:
         """
         if not manifests:
             return
+        newest = {m.item_id: m for m in sorted(manifests, key=lambda m: m.generation)}
+        manifests = list(newest.values())
         for table in TABLES:
             self._retry(table, partial(_replace, table=table, manifests=manifests))
             self._retry(table, partial(_append, table=table, manifests=manifests))

@@ -2,9 +2,6 @@
 
 import base64
 import hashlib
-import html
-import json
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -13,10 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import medpipe
-from medpipe.demo.report_data import Line, Phrase, Played, Said, number, played
+from medpipe.demo.report_data import Line, Phrase, Played, number, played
+from medpipe.demo.report_text import clock, count, escaped, foreign, link, script_json
 
 Row = Mapping[str, Any]
 
@@ -27,8 +24,6 @@ _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"GIF8": "image/gif",
 }
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_UNSAFE_IN_SCRIPT = re.compile("[<>&\u2028\u2029]")
 
 
 @dataclass
@@ -77,8 +72,8 @@ def write_report(
         part.unlink(missing_ok=True)
 
 
-def _spool(folder: Path) -> IO[bytes]:
-    return tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=folder)
+def _spool(folder: Path) -> tempfile.SpooledTemporaryFile[bytes]:
+    return tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(folder))
 
 
 def _pour(source: IO[bytes], out: IO[bytes]) -> None:
@@ -86,8 +81,8 @@ def _pour(source: IO[bytes], out: IO[bytes]) -> None:
     shutil.copyfileobj(source, out)
 
 
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", errors="xmlcharrefreplace")
+def _utf8(page: str) -> bytes:
+    return page.encode("utf-8", errors="xmlcharrefreplace")
 
 
 def _page(title: str, totals: _Totals) -> str:
@@ -100,11 +95,11 @@ def _page(title: str, totals: _Totals) -> str:
     )
     return Template(_template("page.html")).substitute(
         policy=policy,
-        title=_escaped(title).replace("<!--", ""),
+        title=escaped(title),
         style=style,
         script=script,
         totals=_totals(totals),
-        version=_escaped(medpipe.__version__),
+        version=escaped(medpipe.__version__),
     )
 
 
@@ -112,8 +107,8 @@ def _template(name: str) -> str:
     return files("medpipe.demo").joinpath("report_template", name).read_text("utf-8")
 
 
-def _hash_source(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
+def _hash_source(inline: str) -> str:
+    digest = hashlib.sha256(inline.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
@@ -135,21 +130,21 @@ def _item(item: Row, totals: _Totals) -> str:
     rejected = item.get("verdict") != "done"
     totals.rejected += rejected
     counts = item.get("counts") or {}
-    name = _text(item.get("title") or item.get("id"))
+    name = foreign(item.get("title") or item.get("id"))
     image = totals.first_image.get(str(item.get("id")))
     if image is not None:
         name = f'<a href="#image-{image}">{name}</a>'
-    reason = ": ".join(_text(item[key]) for key in ("reason", "detail") if item.get(key))
-    verdict = f'<span class="{"bad" if rejected else "good"}">{_text(item.get("verdict"))}</span>'
+    reason = ": ".join(foreign(item[key]) for key in ("reason", "detail") if item.get(key))
+    verdict = f'<span class="{"bad" if rejected else "good"}">{foreign(item.get("verdict"))}</span>'
     cells = {
         "Verdict": verdict + (f'<span class="why">{reason}</span>' if reason else ""),
-        "Duration": _clock(number(item.get("duration_s"))),
-        "Images": _count(counts.get("samples")),
-        "Narrations": _count(counts.get("narrations")),
-        "Boxes": _count(counts.get("boxes")),
-        "Words": _count(counts.get("words")),
-        "Trace points": _count(counts.get("trace_points")),
-        "Dropped": _count(counts.get("drops")),
+        "Duration": clock(number(item.get("duration_s"))),
+        "Images": count(counts.get("samples")),
+        "Narrations": count(counts.get("narrations")),
+        "Boxes": count(counts.get("boxes")),
+        "Words": count(counts.get("words")),
+        "Trace points": count(counts.get("trace_points")),
+        "Dropped": count(counts.get("drops")),
     }
     return (
         f'<tr><th scope="row">{name}<span class="id">{_origin(item)}</span></th>'
@@ -163,7 +158,7 @@ def _write_samples(samples: Iterable[Row], out: IO[bytes], totals: _Totals) -> N
     for sample in samples:
         if sample.get("item_id") != item_id or not totals.images:
             item_id = sample.get("item_id")
-            title = _text(sample.get("title") or item_id)
+            title = foreign(sample.get("title") or item_id)
             out.write(_utf8(f'<h2 class="item">{title}</h2><p class="id">{_origin(sample)}</p>\n'))
         totals.images += 1
         totals.first_image.setdefault(str(item_id), totals.images)
@@ -187,7 +182,7 @@ def _sample(template: Template, sample: Row, play: Played, n: int) -> str:
         facts=_facts(sample, width, height),
         legend=_legend(play.phrases),
         lines="".join(map(_line, play.lines)) or '<li class="none">Nothing is said about it.</li>',
-        data=_script_json(play.as_json()),
+        data=script_json(play.as_json()),
     )
 
 
@@ -205,16 +200,16 @@ def _picture(data: bytes | None, width: int, height: int) -> str:
 
 def _facts(sample: Row, width: int, height: int) -> str:
     shown = ", ".join(
-        f"{_clock(number(s.get('start_s')))}–{_clock(number(s.get('end_s')))}"
+        f"{clock(number(s.get('start_s')))} to {clock(number(s.get('end_s')))}"
         for s in sample.get("scenes") or ()
     )
     facts = [f"shown {shown}"] if shown else []
-    facts.append(f"{width} × {height}")
+    facts.append(f"{width} x {height}")
     for domain in sample.get("domains") or ():
-        facts.append(f"{_text(domain.get('domain'))} {number(domain.get('score')) or 0:.2f}")
-    facts += [_text(flag) for flag in sample.get("flags") or ()]
+        facts.append(f"{foreign(domain.get('domain'))} {number(domain.get('score')) or 0:.2f}")
+    facts += [foreign(flag) for flag in sample.get("flags") or ()]
     if sample.get("duplicate_of"):
-        facts.append(f"duplicate of {_text(sample['duplicate_of'])}")
+        facts.append(f"duplicate of {foreign(sample['duplicate_of'])}")
     return "".join(f"<span>{fact}</span>" for fact in facts)
 
 
@@ -225,83 +220,40 @@ def _legend(phrases: Iterable[Phrase]) -> str:
 
 def _chip(k: int, phrase: Phrase) -> str:
     tags = [name for name in ("negated", "deictic") if getattr(phrase, name)]
-    if not any(said.boxes for said in phrase.said):
-        tags.append("no box")
-    times = ", ".join(_clock(said.start_s) for said in phrase.said[:3])
+    negated = " negated" if phrase.negated else ""
+    bare = "" if any(said.boxes for said in phrase.said) else " bare"
+    title = ' title="the pointer drew no box"' if bare else ""
+    times = ", ".join(clock(said.start_s) for said in phrase.said[:3])
     more = "…" if len(phrase.said) > 3 else ""
     return (
-        f'<li><button type="button" class="chip c{k % COLOURS}{_class(phrase.negated)}" '
-        f'data-phrase="{k}"><b>{k + 1}</b>{_text(phrase.text)}'
+        f'<li><button type="button" class="chip c{k % COLOURS}{negated}{bare}" '
+        f'data-phrase="{k}"{title}><b>{k + 1}</b>{foreign(phrase.text)}'
         + "".join(f"<i>{tag}</i>" for tag in tags)
         + f"<small>{times}{more}</small></button></li>"
     )
 
 
-def _class(negated: bool) -> str:
-    return " negated" if negated else ""
-
-
 def _line(line: Line) -> str:
     go = ""
     if line.start_s is not None:
-        at = _clock(line.start_s)
+        at = clock(line.start_s)
         go = f'<button type="button" class="go" aria-label="Play from {at}">{at}</button>'
     tags = [line.kind] if line.kind != "medical" else []
     tags += ["negated"] if line.negated else []
     words = " ".join(
-        f'<span class="c{t.phrase % COLOURS}" data-phrase="{t.phrase}">{_escaped(t.text)}</span>'
+        f'<span class="c{t.phrase % COLOURS}" data-phrase="{t.phrase}">{escaped(t.text)}</span>'
         if t.phrase >= 0
-        else f"<span>{_escaped(t.text)}</span>"
+        else f"<span>{escaped(t.text)}</span>"
         for t in line.tokens
     )
-    notes = "".join(f"<i>{_text(tag)}</i>" for tag in tags)
+    notes = "".join(f"<i>{foreign(tag)}</i>" for tag in tags)
     return f'<li>{go}<p><span class="words" dir="auto">{words}</span>{notes}</p></li>'
 
 
 def _origin(row: Row) -> str:
     """Channel, licence, id and address of a row's item."""
-    parts = [_text(row[key]) for key in ("channel", "licence") if row.get(key)]
-    parts.append(_text(row.get("item_id") or row.get("id")))
+    parts = [foreign(row[key]) for key in ("channel", "licence") if row.get(key)]
+    parts.append(foreign(row.get("item_id") or row.get("id")))
     if row.get("url"):
-        parts.append(_link(str(row["url"])))
+        parts.append(link(str(row["url"])))
     return " · ".join(parts)
-
-
-def _link(url: str) -> str:
-    """A link for web addresses, plain text for everything else."""
-    try:
-        address = urlsplit(url)
-        web = address.scheme in ("http", "https") and bool(address.hostname)
-    except ValueError:
-        web = False
-    if not web or re.search(r"[\s\x00-\x1f\\]", url):
-        return _text(url)
-    return f'<a href="{_escaped(url)}" rel="noopener noreferrer nofollow">{_text(url)}</a>'
-
-
-def _text(value: Any) -> str:
-    """Foreign text, escaped and kept from turning its neighbours' direction."""
-    return f"<bdi>{_escaped(value)}</bdi>"
-
-
-def _escaped(value: Any) -> str:
-    return html.escape(_CONTROL.sub("\ufffd", "" if value is None else str(value)))
-
-
-def _script_json(data: Any) -> str:
-    """JSON that no text in it can end the script element of."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return _UNSAFE_IN_SCRIPT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
-
-
-def _count(value: Any) -> str:
-    found = number(value)
-    return "–" if found is None else f"{int(found):,}"

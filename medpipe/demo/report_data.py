@@ -246,9 +246,9 @@ def _stretches(narrations: Sequence[Row], trace_s: Sequence[float]) -> list[tupl
             spans.append((start, end))
     stretches: list[tuple[float, float]] = []
     for start, end in sorted(spans):
-        start, end = round(max(start - _PAD_S, 0.0), 3), round(end + _PAD_S, 3)
-        if stretches and start - stretches[-1][1] <= _CUT_S:
-            stretches[-1] = (stretches[-1][0], max(stretches[-1][1], end))
+        low, high = round(max(start - _PAD_S, 0.0), 3), round(end + _PAD_S, 3)
+        if stretches and low - stretches[-1][1] <= _CUT_S:
+            stretches[-1] = (stretches[-1][0], max(stretches[-1][1], high))
         else:
-            stretches.append((start, end))
+            stretches.append((low, high))
     return stretches

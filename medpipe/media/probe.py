@@ -91,7 +91,7 @@ def probe(path: Path) -> Probe:
         duration_s = _duration_s(path, container)
         first = _frames(container, video, 1)
         if not first:
-            _check_end(container, duration_s)
+            _check_end(path, duration_s)
             raise Rejected("undecodable", f"no frame of the {video.name} picture can be decoded")
         frame = first[0]
         return Probe(
@@ -121,7 +121,7 @@ def decode_check(path: Path) -> None:
     """
     with open_media(path) as container:
         length_s = (container.duration or 0) / av.time_base
-        _check_end(container, length_s)
+    _check_end(path, length_s)
     with open_media(path) as container:
         video = _picture(container)
         audio = _sound(container)
@@ -188,28 +188,38 @@ def _seek(container: InputContainer, place_s: float) -> None:
         return
 
 
-def _check_end(container: InputContainer, length_s: float) -> None:
-    """Compare the last packet with the duration that the header promises."""
-    if not length_s:
-        return
-    _seek(container, max(0, length_s - 1))
-    end_s = _last_stamp_s(container)
-    missing_s = length_s - end_s
-    if missing_s > max(1.0, 0.02 * length_s):
-        raise Rejected(
-            "truncated", f"the header promises {length_s:.1f} s, the data ends at {end_s:.1f} s"
-        )
+def _check_end(path: Path, length_s: float) -> None:
+    """Compare the last packet with the duration that the header promises.
+
+    Looks behind the last key frame first, and at the whole file (packets only) before it says no.
+    """
+    allowed_s = length_s - max(1.0, 0.02 * length_s)
+    end_s = allowed_s
+    for place_s in (max(0.0, length_s - 1), 0.0):
+        with open_media(path) as container:
+            _seek(container, place_s)
+            end_s = _last_stamp_s(container)
+        if end_s >= allowed_s:
+            return
+    raise Rejected(
+        "truncated", f"the header promises {length_s:.1f} s, the data ends at {end_s:.1f} s"
+    )
 
 
 def _last_stamp_s(container: InputContainer) -> float:
     """Return when the last packet from here on ends, seconds from the start of the file."""
     start_s = (container.start_time or 0) / av.time_base
     last_s = start_s
+    begun_s: dict[int, float] = {}
     try:
         for packet in container.demux():
-            if packet.pts is not None and packet.time_base is not None:
-                ends_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                last_s = max(last_s, ends_s)
+            if packet.pts is None or packet.time_base is None:
+                continue
+            stamp_s = float(packet.pts * packet.time_base)
+            lasts_s = float((packet.duration or 0) * packet.time_base)
+            before_s = begun_s.get(packet.stream_index, stamp_s)
+            begun_s[packet.stream_index] = stamp_s
+            last_s = max(last_s, stamp_s + (lasts_s or abs(stamp_s - before_s)))
     except FFmpegError as error:
         raise Rejected("truncated", f"the data breaks off at {last_s - start_s:.1f} s") from error
     return last_s - start_s

@@ -61,7 +61,7 @@ class Frame:
         Returns:
             (h, w, 3) uint8, blue first.
         """
-        return self._frame.to_ndarray(format="bgr24")
+        return np.asarray(self._frame.to_ndarray(format="bgr24"), np.uint8)
 
 
 class VideoReader:
@@ -207,8 +207,8 @@ def plain_decode_cpu_s(path: str | Path, *, threads: int = 1) -> float:
 
 def _plane(frame: VideoFrame, index: int) -> NDArray[np.uint8]:
     plane = frame.planes[index]
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : plane.width]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return np.asarray(rows[:, : plane.width])
 
 
 def _is_cover(stream: VideoStream) -> bool:

@@ -43,14 +43,14 @@ def blame(error: BaseException) -> tuple[Failure, bool]:
         Undecided: The worker is unreachable but may live.
     """
     match error:
+        case rx.RayTaskError():  # first: Ray makes it an instance of its cause's class, too
+            return _raised(error), False
         case rx.ActorUnavailableError():
             raise Undecided
         case rx.ActorDiedError():
             return _death(error), True
         case rx.OutOfMemoryError():
             return Failure(FailureKind.DEATH, "out_of_memory", _short(error)), True
-        case rx.RayTaskError():
-            return _raised(error), False
         case rx.TaskCancelledError():
             return Failure(FailureKind.LOST, "cancelled", _short(error)), False
         case rx.WorkerCrashedError():

@@ -124,7 +124,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class LeaseItems:
-    """Take up to n items from the queue and tell with `Leased` or `QueueSeen`."""
+    """Take up to n items from the queue; tell with `Leased` in one go, or `QueueSeen` if none."""
 
     n: int
 

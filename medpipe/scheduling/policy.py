@@ -90,6 +90,6 @@ def delay_s(item_id: str, tries: ItemTries, failure: Failure, policy: RetryPolic
     """
     if failure.kind is not FailureKind.TRANSIENT:
         return 0.0
-    wait = min(policy.backoff_max_s, policy.backoff_s * 2.0 ** (tries.transients - 1))
+    wait = min(policy.backoff_max_s, policy.backoff_s * 2.0 ** min(tries.transients - 1, 60))
     digest = hashlib.sha256(f"{item_id}/{tries.transients}".encode()).digest()
     return wait * (0.5 + digest[0] / 510)

@@ -165,6 +165,7 @@ class Scheduler:
                 self._drained = event.ready == 0 and event.open_elsewhere == 0
             case LeaseLostEvent():
                 self._forget(event.item_id)
+                self._drained = False  # it may come back
             case WorkerUp():
                 self._worker_up(event.worker, now_s)
             case WorkerDied():
@@ -180,7 +181,8 @@ class Scheduler:
         if not self._stopped:
             self._place(now_s, out)
             self._resize(now_s, out)
-            self._lease_or_stop(now_s, out)
+            if not isinstance(event, Leased):  # more of the same answer may follow
+                self._lease_or_stop(now_s, out)
         return out
 
     # Items ----------------------------------------------------------------------------------
@@ -188,6 +190,7 @@ class Scheduler:
     def _leased(self, event: Leased) -> None:
         self._leasing = False
         self._drained = False
+        self._forget(event.item_id)  # our own lease had run out and came back to us
         self._attempts += 1
         self._jobs[event.item_id] = _Job(event.item_id, self._attempts, event.tries)
 
@@ -234,8 +237,9 @@ class Scheduler:
             out.append(Finish(job.item_id, "dead", tries, failure))
 
     def _committed(self, item_id: str, out: list[Instruction]) -> None:
-        job = self._jobs.pop(item_id, None)
-        if job is not None:
+        job = self._jobs.get(item_id)
+        if job is not None and job.committing:
+            del self._jobs[item_id]
             state = "done" if job.rejection is None else "rejected"
             out.append(Finish(item_id, state, job.tries, job.rejection))
 
@@ -358,11 +362,11 @@ class Scheduler:
                 self._started[pool] += 1
                 self._workers[name] = _Worker(pool, now_s)
                 out.append(StartWorker(pool, name))
-            if len(mine) > wanted:
-                for name, worker in mine.items():
-                    if worker.idle and now_s - worker.since_s > self._config.idle_worker_s:
-                        del self._workers[name]
-                        out.append(StopWorker(name))
+            late_s = now_s - self._config.idle_worker_s
+            idle = [name for name, w in mine.items() if w.idle and w.since_s < late_s]
+            for name in idle[: max(0, len(mine) - wanted)]:
+                del self._workers[name]
+                out.append(StopWorker(name))
 
     def _needs_pool(self, job: _Job, pool: str) -> bool:
         if job.committing:

@@ -223,16 +223,21 @@ class S3Store:
 
     @contextmanager
     def output(self, key: str) -> Iterator[IO[bytes]]:
-        """A file uploaded in parts; nothing appears if the block fails."""
-        file = self._fs.open(self._path(key), "wb", autocommit=False)
-        try:
-            yield file
-        except BaseException:
-            file.discard()
-            raise
+        """A file uploaded in parts; nothing appears if the block fails.
+
+        An `OSError` inside the block counts as the store's: parts are uploaded while it runs.
+        """
         with _world():
-            file.close()
-            file.commit()
+            file = self._fs.open(self._path(key), "wb", autocommit=False)
+            try:
+                yield file
+                file.close()
+                file.commit()
+            except BaseException:
+                file.closed = True  # else its finaliser starts another upload
+                with suppress(OSError):
+                    file.discard()
+                raise
 
     def table_uri(self, name: str) -> str:
         """URI of the table."""

@@ -1,14 +1,12 @@
 """A hostile web site on loopback: videos in every wrapping, and every way to be let down."""
 
 import http.server
-import itertools
 import os
 import random
 import re
 import socket
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from tests.support.pages import gzip_bomb, laughs, media_playlist
 from tests.support.tiny_videos import cut, tiny_video
 
 PRIVATE = "127.0.0.2"
@@ -143,15 +142,15 @@ class Site:
     def _playlists(self) -> None:
         kind = "application/vnd.apple.mpegurl"
         end = "#EXT-X-ENDLIST\n"
-        self.put("/stream/index.m3u8", _media_playlist("0.ts") + end, kind)
-        self.put("/gap/index.m3u8", _media_playlist("/stream/0.ts", "lost.ts") + end, kind)
-        self.put("/live/index.m3u8", _media_playlist("/stream/0.ts"), kind)
-        self.put("/pair/picture.m3u8", _media_playlist("picture.ts") + end, kind)
-        self.put("/pair/sound.m3u8", _media_playlist("sound.ts") + end, kind)
+        self.put("/stream/index.m3u8", media_playlist("0.ts") + end, kind)
+        self.put("/gap/index.m3u8", media_playlist("/stream/0.ts", "lost.ts") + end, kind)
+        self.put("/live/index.m3u8", media_playlist("/stream/0.ts"), kind)
+        self.put("/pair/picture.m3u8", media_playlist("picture.ts") + end, kind)
+        self.put("/pair/sound.m3u8", media_playlist("sound.ts") + end, kind)
         away = f"http://{PRIVATE}:{self.port}"
-        self.put("/astray/index.m3u8", _media_playlist(f"{away}/stream/0.ts") + end, kind)
+        self.put("/astray/index.m3u8", media_playlist(f"{away}/stream/0.ts") + end, kind)
         locked = f'#EXT-X-KEY:METHOD=AES-128,URI="{away}/key",IV=0x00000000000000000000000000000001'
-        locked = _media_playlist("/stream/0.ts").replace("#EXTINF", locked + "\n#EXTINF", 1)
+        locked = media_playlist("/stream/0.ts").replace("#EXTINF", locked + "\n#EXTINF", 1)
         self.put("/astray/key.m3u8", locked + end, kind)
         master = (
             "#EXTM3U\n"
@@ -177,8 +176,8 @@ class Site:
         feed = head + "{}</channel></rss>"
         self.put("/feed.xml", feed.format(items), "application/rss+xml")
         self.put("/empty.xml", feed.format(""), "application/rss+xml")
-        self.put("/laughs.xml", _laughs(), "application/rss+xml")
-        self.put("/bomb", _gzip_bomb(2 * 2**30), Content_Encoding="gzip")
+        self.put("/laughs.xml", laughs(), "application/rss+xml")
+        self.put("/bomb", gzip_bomb(2 * 2**30), Content_Encoding="gzip")
 
     def _failures(self) -> None:
         answers = {
@@ -279,26 +278,6 @@ def _handler(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
-
-
-def _media_playlist(*fragments: str) -> str:
-    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n#EXT-X-MEDIA-SEQUENCE:0\n"
-    return head + "".join(f"#EXTINF:2.0,\n{name}\n" for name in fragments)
-
-
-def _laughs() -> str:
-    names = "abcdefghij"
-    entities = '<!ENTITY a "lollollollollollollollollollol">' + "".join(
-        f'<!ENTITY {name} "{f"&{before};" * 20}">' for before, name in itertools.pairwise(names)
-    )
-    return f"<?xml version='1.0'?><!DOCTYPE rss [{entities}]><rss><channel>&j;</channel></rss>"
-
-
-def _gzip_bomb(size: int) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    start = packer.compress(b"<html>") + packer.flush(zlib.Z_FULL_FLUSH)
-    block = packer.compress(b" " * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
-    return start + block * (size // 2**20) + packer.flush()
 
 
 def free_port() -> int:

@@ -7,7 +7,6 @@ events as JSON lines on stdout: `entry`, `single`, `file`, `log`, and last `end`
 """
 
 import contextlib
-import io
 import json
 import os
 import resource
@@ -26,13 +25,12 @@ from yt_dlp.utils import DownloadError, YoutubeDLError
 
 from medpipe.errors import ConfigError, Rejected, Transient
 from medpipe.stages.acquire.config import FetchConfig
-from medpipe.stages.acquire.egress import Policy, gateway, guard
+from medpipe.stages.acquire.egress import guard
 from medpipe.stages.acquire.failures import causes, classify_failure, status_of
-from medpipe.stages.acquire.formats import format_choice, is_media_url
+from medpipe.stages.acquire.formats import is_media_url
 from medpipe.stages.acquire.ids import youtube_video
 from medpipe.stages.acquire.listing import listing
-
-Emit = Callable[[str, dict[str, Any]], None]
+from medpipe.stages.acquire.options import Emit, options, policy_of
 
 
 class Ydl(yt_dlp.YoutubeDL):  # type: ignore[misc]
@@ -44,81 +42,6 @@ class Ydl(yt_dlp.YoutubeDL):  # type: ignore[misc]
 
     def save_cookies(self) -> None:
         """Keep the user's cookie file as it is: many workers read it."""
-
-
-class _Log:
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-
-    def debug(self, message: str) -> None:
-        """Drop yt-dlp's running commentary."""
-
-    def info(self, message: str) -> None:
-        """Drop yt-dlp's running commentary."""
-
-    def warning(self, message: str) -> None:
-        """Pass a warning on."""
-        self._emit("log", {"message": message})
-
-    def error(self, message: str) -> None:
-        """Drop it: the same text arrives as an exception."""
-
-
-def options(config: FetchConfig, emit: Emit) -> dict[str, Any]:
-    """Return what yt-dlp is told."""
-    chosen: dict[str, Any] = {
-        "logger": _Log(emit),
-        "quiet": True,
-        "noprogress": True,
-        "color": "never",
-        "cachedir": False,
-        "ignoreerrors": False,
-        "noplaylist": True,
-        "playlist_items": "1:2",
-        "format": format_choice(config.max_height_px),
-        "socket_timeout": config.socket_timeout_s,
-        "retries": 0,
-        "fragment_retries": 1,
-        "extractor_retries": 0,
-        "file_access_retries": 0,
-        "skip_unavailable_fragments": False,
-        "continuedl": False,
-        "nopart": True,
-        "updatetime": False,
-        "hls_prefer_native": True,
-        "external_downloader": {},
-        "concurrent_fragment_downloads": 1,
-        "fixup": "never",
-        "enable_file_urls": False,
-        "geo_bypass": False,
-        "usenetrc": False,
-        "proxy": config.proxy.get_secret_value() if config.proxy else "",
-        "ratelimit": config.rate_limit_bytes_s,
-        "sleep_interval_requests": config.request_pause_s,
-        "js_runtimes": {name: {} for name in config.js_runtimes},
-        "http_headers": {"User-Agent": config.user_agent} if config.user_agent else {},
-    }
-    if config.cookies_file is not None:
-        chosen["cookiefile"] = _cookies(config.cookies_file)
-    return chosen
-
-
-def _cookies(path: str) -> io.StringIO:
-    try:
-        return io.StringIO(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"fetch.cookies_file cannot be read: {type(error).__name__}") from error
-
-
-def policy_of(config: FetchConfig) -> Policy:
-    """Return the guard's policy for a configuration."""
-    allowed = config.allow_private_networks
-    return Policy(
-        allow_private=allowed is True,
-        networks=() if isinstance(allowed, bool) else allowed,
-        gateways=gateway(config.proxy.get_secret_value()) if config.proxy else frozenset(),
-        programs=frozenset(config.js_runtimes),
-    )
 
 
 def fetch(ydl: Ydl, url: str, folder: Path, max_duration_s: float) -> dict[str, Any]:
@@ -203,7 +126,8 @@ def failure_of(error: BaseException) -> Rejected | Transient | None:
         if isinstance(one, MemoryError | RecursionError):
             return Rejected("too_large", "the page needs more memory than a page may")
     if not isinstance(error, YoutubeDLError | OSError):
-        return None
+        kind = type(error).__name__
+        return Transient("extractor_failed", kind) if _raised_by_yt_dlp(error) else None
     status = status_of(error)
     response = next((r for one in chain if (r := getattr(one, "response", None))), None)
     host = urlsplit(getattr(response, "url", "") or "").hostname or ""
@@ -221,6 +145,14 @@ def failure_of(error: BaseException) -> Rejected | Transient | None:
     if isinstance(found, Transient) and wait:
         return Transient(found.code, f"{found.detail}; the server asks for {wait[:40]} s")
     return found
+
+
+def _raised_by_yt_dlp(error: BaseException) -> bool:
+    """Whether yt-dlp stumbled over a page: its code is deeper in the traceback than ours."""
+    homes = [Path(__file__).parents[2], Path(yt_dlp.__file__).parent]
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    owners = [home for file in files for home in homes if home in file.parents]
+    return owners[-1:] == homes[1:]
 
 
 def run(job: dict[str, Any], emit: Emit) -> None:

@@ -214,5 +214,9 @@ def _page(source: str, page: Item, config: AcquireConfig) -> Iterator[Found]:
         else:
             yield page
         return
+    except RuntimeError:
+        _LOG.exception("reading %s broke", page.id)
+        yield _refused(source, "reader_broke", f"after {count} entries") if is_list else page
+        return
     if count == 0:
         yield _refused(source, "empty_playlist", "the page is a list without entries")

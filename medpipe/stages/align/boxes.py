@@ -84,7 +84,6 @@ def _box(
         edges_u, edges_v = np.full(3, edges_u[1]), np.full(3, edges_v[1])
     elif turns >= config.loop_turn:
         method, grow, smallest = "loop", 0.0, config.point_size / 2
-        edges_u, edges_v = _loop_edges(part.u, part.weight_s), _loop_edges(part.v, part.weight_s)
     else:
         method, grow, smallest = "dwell", config.pad, config.point_size
     x0, x1 = _side(edges_u, grow, smallest, 1.0)
@@ -105,10 +104,6 @@ def _box(
         n_points=max(inside, 1),
         method=method,
     )
-
-
-def _loop_edges(values: Floats, weight_s: Floats) -> Floats:
-    return weighted_quantiles(values, weight_s, (0.03, 0.5, 0.97))
 
 
 def _side(edges: Floats, grow: float, smallest: float, limit: float) -> tuple[float, float]:

@@ -16,11 +16,11 @@ class GestureConfig(Record):
         0.5, gt=0, description="Points closer in time than this say the same thing, seconds."
     )
     stay_cost: float = Field(
-        3.0, gt=0, description="Evidence (nats) that a further stay must bring to be cut off."
+        3.5, gt=0, description="Evidence (nats) that a further stay must bring to be cut off."
     )
     blur: float = Field(0.03, gt=0, lt=1, description="Smallest extent that tells places apart.")
     stroke_extent: float = Field(
-        0.6, gt=0, le=2, description="Extent at which a stay is no better than being on the way."
+        0.9, gt=0, le=2, description="Extent at which a stay is no better than being on the way."
     )
     same_iou: float = Field(
         0.35, ge=0, le=1, description="Neighbouring stays that overlap so much are one."

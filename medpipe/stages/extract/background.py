@@ -52,4 +52,4 @@ def _median_block(looks: list[tuple[int, Gray]], end: int) -> Gray:
     total = np.cumsum(weight[order], axis=0)
     half = np.argmax(total >= total[-1] / 2, axis=0)
     picked = np.take_along_axis(pixels, order, axis=0)[half, np.arange(pixels.shape[1])]
-    return picked.reshape(looks[0][1].shape)
+    return np.asarray(picked.reshape(looks[0][1].shape), np.uint8)

@@ -14,6 +14,7 @@ _STRONG_PIXELS = 4
 _SMALLEST_AREA_PX = 10
 _MOST_PATCHES = 12
 _LONGEST_SIDE_PX = 200
+_SLACK_PX = 4
 _JOIN = np.ones((7, 7), np.uint8)
 
 
@@ -58,13 +59,30 @@ class Blob:
     @property
     def side(self) -> int:
         """Longer side of the mask's box, picture pixels."""
-        return max(self.mask.shape)
+        return int(max(self.mask.shape))
+
+    def window_for(self, width: int, height: int) -> tuple[Gray, int, int]:
+        """The part of `now` in which a thing of some size can explain the mask.
+
+        Args:
+            width: Of the thing, picture pixels.
+            height: Of the thing, picture pixels.
+
+        Returns:
+            The part, and its left and top in the picture.
+        """
+        rows, columns = self.mask.shape
+        reach_x, reach_y = max(width - columns, 0) + _SLACK_PX, max(height - rows, 0) + _SLACK_PX
+        x, y = self.x0 - self.wx, self.y0 - self.wy
+        x0, y0 = max(x - reach_x, 0), max(y - reach_y, 0)
+        part = self.now[y0 : y + rows + reach_y, x0 : x + columns + reach_x]
+        return part, self.wx + x0, self.wy + y0
 
     @property
     def energy(self) -> float:
         """How much it stands out: grey levels summed over its mask, less for large ones."""
-        gap = cv2.absdiff(self.now, self.behind)[self.window_mask()]
-        return float(gap.mean()) * self.area**0.5
+        gap = np.asarray(cv2.absdiff(self.now, self.behind))[self.window_mask()]
+        return float(gap.mean() * np.sqrt(self.area))
 
     def window_mask(self) -> Mask:
         """The mask in the frame of `now`."""
@@ -117,8 +135,8 @@ def _recount(
     level: float,
 ) -> None:
     if delta is None or delta.whole is not None:
-        gap = layout.blocks((cv2.absdiff(picture, behind) > level).astype(np.uint8))
-        count[:] = gap.sum((1, 3), dtype=np.int32)
+        whole = np.asarray(cv2.absdiff(picture, behind) > level, np.uint8)
+        count[:] = layout.blocks(whole).sum((1, 3), dtype=np.int32)
         return
     base = layout.blocks(behind)[delta.rows, :, delta.columns, :]
     gap = cv2.absdiff(delta.pixels.reshape(len(base), -1), base.reshape(len(base), -1))

@@ -1,12 +1,13 @@
 """Turn a chunk of samples into places of the pointer and still runs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medpipe.stages.extract.background import background
 from medpipe.stages.extract.blobs import Blob, edge_ratio, find_blobs
 from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.loose import loose_places
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
 from medpipe.stages.extract.template import Template, learn, search
 from medpipe.stages.extract.track import (
@@ -37,11 +38,26 @@ class Bank:
 
     Attributes:
         templates: Looks, best known first.
-        last: Where the pointer was at the end of the last chunk, or None.
+        last: Where the pointer was seen last, or None.
     """
 
     templates: list[Template] = field(default_factory=list)
     last: Place | None = None
+    _tried: dict[Blob, tuple[int, Place | None]] = field(default_factory=dict)
+
+    def place(self, blob: Blob) -> Place | None:
+        """The best place that any known look gives a blob; each look is tried once."""
+        done, best = self._tried.get(blob, (0, None))
+        for template in self.templates[done:]:
+            place = place_blob(blob, template)
+            if place is not None and (best is None or place.fit < best.fit):
+                best = place
+        self._tried[blob] = (len(self.templates), best)
+        return None if best is None else replace(best, start=blob.start, end=blob.end)
+
+    def forget(self) -> None:
+        """Let go of the blobs of a chunk."""
+        self._tried.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +115,8 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
         else:
             found = _moving_places(chunk, run, bank)
         places += found
-        bank.last = found[-1] if found else bank.last
+        bank.last = next((p for p in reversed(found) if p is not None), bank.last)
+    bank.forget()
     first = chunk.deltas[0]
     fresh = first is not None and is_content(first.changed & quiet, first.moved & quiet)
     return Seen(places, views, fresh, quiet)
@@ -163,16 +180,23 @@ def _learn_from(views: list[View], bank: Bank, level: float) -> None:
 
 
 def _is_known(blob: Blob, bank: Bank) -> bool:
-    place = place_blob(blob, bank.templates)
+    place = bank.place(blob)
     return place is not None and place.fit <= 1
 
 
 def _still_places(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> list[Place | None]:
-    if not bank.templates:
-        return [None] * (view.run.end - view.run.start)
-    places = [p for b in view.blobs if (p := place_blob(b, bank.templates)) is not None]
-    places += parked(chunk, view.run, view.behind, quiet, bank.templates)
-    return follow(places, view.run, chunk.first.shape[1])
+    run = view.run
+    places: list[Place] = []
+    unknown: list[Blob] = []
+    for blob in view.blobs:
+        place = bank.place(blob)
+        if place is not None:
+            places.append(place)
+        if place is None or place.fit > 1:
+            unknown.append(blob)
+    places += parked(chunk, run, view.behind, quiet, bank.templates, bank.last)
+    places += loose_places(unknown, [p for p in places if p.fit <= 1], run)
+    return follow(places, run, chunk.first.shape[1])
 
 
 def _moving_places(chunk: Chunk, run: Run, bank: Bank) -> list[Place | None]:
@@ -198,7 +222,9 @@ def _best(
     picture: Gray, bank: Bank, last: Place | None, sample: int, coarse: float
 ) -> Place | None:
     best: Place | None = None
-    for index, template in enumerate(bank.templates):
+    for template in bank.templates:
+        if not template.distinct:
+            continue
         if last is None:
             found = next(iter(search(picture, template, coarse)), None)
             limit = _ANYWHERE_SHARE
@@ -207,7 +233,7 @@ def _best(
             found, limit = search_near(picture, template, near, _REACH_PX), _MOVING_SHARE
         if found is None or found.rms > limit * template.bound:
             continue
-        place = place_of(found, template, index, sample, sample + 1)
+        place = place_of(found, template, sample, sample + 1)
         if best is None or place.fit < best.fit:
             best = place
     return best

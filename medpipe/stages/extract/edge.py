@@ -12,7 +12,6 @@ from medpipe.stages.extract.chunkwork import Bank, Seen, View, work_chunk
 from medpipe.stages.extract.clean import Keeper, clean_image
 from medpipe.stages.extract.config import ExtractConfig
 from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, Mask
-from medpipe.stages.extract.template import Template
 from medpipe.stages.extract.track import Place
 
 _EARLY_SAMPLE = 0.1
@@ -128,7 +127,7 @@ class _Session:
         covered[: gap.shape[0], : gap.shape[1]] = calm & self._layout.spread(seen.quiet)
         place = seen.places[index]
         if place is not None:
-            _cover(covered, place, self._bank.templates[place.template])
+            _cover(covered, place)
         return covered
 
     def _close_scene(self) -> None:
@@ -158,7 +157,7 @@ class _Session:
 
     def _row(self, time_s: float, place: Place) -> Row:
         x, y = place.x / self._width, place.y / self._height
-        kind = int(self._bank.templates[place.template].kind)
+        kind = int(place.kind)
         sure = float(np.clip(1 - 0.5 * place.fit, 0.0, 1.0))
         return time_s, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), sure, kind
 
@@ -209,9 +208,8 @@ def extract(path: str | Path, images_dir: Path, config: ExtractConfig) -> Extrac
         return session.finish(reader)
 
 
-def _cover(covered: Mask, place: Place, template: Template) -> None:
-    height, width = template.look.shape
-    x, y = round(place.left), round(place.top)
+def _cover(covered: Mask, place: Place) -> None:
+    x, y, width, height = place.box
     rim = _FOOTPRINT_RIM_PX
     covered[max(y - rim, 0) : y + height + rim, max(x - rim, 0) : x + width + rim] = True
 

@@ -111,6 +111,7 @@ class Delta:
         whole: (h, w) uint8, the whole picture instead, where most of it changed; else None.
         changed: (grid) bool, blocks that really changed; the renewed ones also hold neighbours.
         moved: (grid) bool, blocks whose mean changed: content, not noise.
+        strength: Grey levels by which the means of the moved blocks changed.
     """
 
     rows: NDArray[np.intp]
@@ -119,6 +120,7 @@ class Delta:
     whole: Gray | None
     changed: Mask
     moved: Mask
+    strength: float
 
 
 @dataclass(slots=True, eq=False)
@@ -231,13 +233,20 @@ class ChangeGrid:
         changed = (cv2.resize(strong, self._size, interpolation=cv2.INTER_AREA) >= few) | moved
         if not changed.any():
             return None, level
-        return self._renew(picture, coarse, thumb, changed, moved), level
+        strength = float(shift[moved].mean()) if moved.any() else 0.0
+        return self._renew(picture, coarse, thumb, changed, moved, strength), level
 
     def _shrunk(self, coarse: Gray) -> NDArray[np.float32]:
         return cv2.resize(coarse, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
     def _renew(
-        self, picture: Gray, coarse: Gray, thumb: NDArray[np.float32], changed: Mask, moved: Mask
+        self,
+        picture: Gray,
+        coarse: Gray,
+        thumb: NDArray[np.float32],
+        changed: Mask,
+        moved: Mask,
+        strength: float,
     ) -> Delta:
         wide = cv2.dilate(changed.astype(np.uint8), np.ones((3, 3), np.uint8))
         rows, columns = np.nonzero(wide)
@@ -248,7 +257,7 @@ class ChangeGrid:
         if len(rows) > _WHOLE_SHARE * wide.size:
             rows, columns = np.nonzero(np.ones_like(wide))
             none = np.zeros((0, self._layout.block, self._layout.block), np.uint8)
-            return Delta(rows, columns, none, picture.copy(), changed, moved)
+            return Delta(rows, columns, none, picture.copy(), changed, moved, strength)
         side, rest = self._layout.block, (self._layout.rows, self._layout.columns)
         view = np.lib.stride_tricks.as_strided(
             picture,
@@ -256,4 +265,4 @@ class ChangeGrid:
             (picture.strides[0] * side, picture.strides[0], side, 1),
             writeable=False,
         )
-        return Delta(rows, columns, view[rows, :, columns, :], None, changed, moved)
+        return Delta(rows, columns, view[rows, :, columns, :], None, changed, moved, strength)

@@ -20,6 +20,8 @@ _CONTENT_SHARE = 0.055
 _LONGEST_POINTER_BLOCKS = 13
 _MOST_PATCHES = 6
 _SMALLEST_PATCH_BLOCKS = 2
+_POP_STRENGTH = 10.0
+_POP_SAMPLES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def cut_runs(chunk: Chunk, busy: Mask) -> list[Run]:
         delta is not None and is_content(delta.changed & quiet, delta.moved & quiet)
         for delta in chunk.deltas
     ]
+    shaken = _without_pops(chunk, shaken)
     runs: list[Run] = []
     edges = [0, *(i for i in range(1, len(chunk)) if shaken[i]), len(chunk)]
     for start, end in pairwise(edges):
@@ -88,6 +91,17 @@ def cut_runs(chunk: Chunk, busy: Mask) -> list[Run]:
         elif end > start:
             runs.append(Run(start, end, still))
     return runs
+
+
+def _without_pops(chunk: Chunk, shaken: list[bool]) -> list[bool]:
+    """Leave out key frames: they renew noise everywhere, once, and only a little."""
+    calm = list(shaken)
+    for index, delta in enumerate(chunk.deltas):
+        if not shaken[index] or delta is None or delta.strength > _POP_STRENGTH:
+            continue
+        near = shaken[max(index - _POP_SAMPLES, 0) : index + _POP_SAMPLES + 1]
+        calm[index] = sum(near) > 1
+    return calm
 
 
 def is_content(changed: Mask, moved: Mask) -> bool:

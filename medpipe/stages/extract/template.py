@@ -12,7 +12,7 @@ from medpipe.stages.extract.blobs import Blob
 from medpipe.stages.extract.grid import Gray, soften
 from medpipe.stages.extract.tip import Shape, read_shape
 
-_MOST_CROPS = 24
+_MOST_CROPS = 16
 _FEWEST_PLACES = 4
 _ALIKE_RMS = 24.0
 _ALIKE_TO_LEVEL = 1.4
@@ -23,6 +23,9 @@ _SMALLEST_MASS_PX = 20.0
 _STRICTEST_RMS = 11.0
 _LOOSEST_RMS = 38.0
 _PROMISING = 6
+_DISTINCT_CONTRAST = 22.0
+_DISTINCT_SHARE = 0.75
+_BOUND_SHARE = 0.7
 _SMALLEST_DISC_PX = 20
 _DISC_FILL = 0.6
 _SMALLEST_CORE_PX = 60
@@ -41,6 +44,8 @@ class Template:
         kind: What it seems to be.
         bound: Largest RMS, grey levels, at which a place is believed to show it.
         places: Distinct places it was learnt from.
+        distinct: It is so unlike the background that a match alone, without anything that moved,
+            is believed.
     """
 
     look: Floats
@@ -49,6 +54,7 @@ class Template:
     kind: PointerKind
     bound: float
     places: int
+    distinct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +93,16 @@ def match(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
     return Match(wx + x + _vertex(scores[y], x), wy + y + _vertex(scores[:, x], y), best**0.5)
 
 
+def match_blob(template: Template, blob: Blob) -> Match | None:
+    """Find the best place of a template that can explain a blob."""
+    height, width = template.look.shape
+    return match(template, *blob.window_for(width, height))
+
+
 def _scores(look: Floats, weight: Floats, window: Gray) -> Floats:
     raw = cv2.matchTemplate(window.astype(np.float32), look, cv2.TM_SQDIFF, mask=weight)
-    mass = float((weight**2).sum())
-    return np.maximum(np.asarray(raw, np.float32), 0) / max(mass, 1e-6)
+    mass = np.float32(max(float((weight**2).sum()), 1e-6))
+    return np.asarray(np.maximum(raw, 0) / mass, np.float32)
 
 
 def _vertex(line: Floats, at: int) -> float:
@@ -115,13 +127,14 @@ def search(picture: Gray, template: Template, coarse: float) -> list[Match]:
     height, width = template.look.shape
     factor = max(1.0, min(coarse, min(height, width) / 5))
     size = (round(width / factor), round(height / factor))
-    look = cv2.resize(template.look, size, interpolation=cv2.INTER_AREA)
-    weight = cv2.resize(template.weight, size, interpolation=cv2.INTER_AREA)
+    look = np.asarray(cv2.resize(template.look, size, interpolation=cv2.INTER_AREA), np.float32)
+    weight = np.asarray(cv2.resize(template.weight, size, interpolation=cv2.INTER_AREA), np.float32)
     picture = soften(picture)
     small = (round(picture.shape[1] / factor), round(picture.shape[0] / factor))
     if small[0] < size[0] or small[1] < size[1]:
         return []
-    scores = _scores(look, weight, cv2.resize(picture, small, interpolation=cv2.INTER_AREA))
+    rough = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8)
+    scores = _scores(look, weight, rough)
     found: list[Match] = []
     for _ in range(_PROMISING):
         _, _, (x, y), _ = cv2.minMaxLoc(scores)
@@ -215,12 +228,13 @@ def _models(crops: list[Blob], alike: float) -> list[Blob]:
 def _fit_raw(model: Blob, other: Blob) -> tuple[float, int, int]:
     my, mx = model.y0 - model.wy, model.x0 - model.wx
     height, width = model.mask.shape
-    if other.now.shape[0] < height or other.now.shape[1] < width:
+    window, wx, wy = other.window_for(width, height)
+    if window.shape[0] < height or window.shape[1] < width:
         return np.inf, 0, 0
     look = model.now[my : my + height, mx : mx + width].astype(np.float32)
-    scores = _scores(look, model.mask.astype(np.float32), other.now)
+    scores = _scores(look, model.mask.astype(np.float32), window)
     low, _, (x, y), _ = cv2.minMaxLoc(scores)
-    return float(low) ** 0.5, int(x), int(y)
+    return float(low) ** 0.5, int(x) + wx - other.wx, int(y) + wy - other.wy
 
 
 def _refine(model: Blob, crops: list[Blob], elsewhere: Gray, alike: float) -> Template | None:
@@ -241,7 +255,7 @@ def _accepted(
 ) -> Template | None:
     """Make a template of a look if it fits crops well and the background badly."""
     draft = Template(look, weight, (0, 0), PointerKind.UNKNOWN, alike, len(crops))
-    good = [m.rms for o in crops if (m := match(draft, o.now, o.wx, o.wy)) and m.rms < alike]
+    good = [m.rms for o in crops if (m := match_blob(draft, o)) and m.rms < alike]
     if len(good) < _FEWEST_PLACES:
         return None
     rarest = _rarest(draft, elsewhere)
@@ -249,7 +263,11 @@ def _accepted(
     if rarest < _STRICTEST_RMS:
         return None
     shape: Shape = read_shape(look, weight)
-    return Template(look, weight, shape.tip, shape.kind, min(bound, 0.7 * rarest), len(good))
+    mean = float((look * weight).sum() / weight.sum())
+    contrast = float((((look - mean) ** 2 * weight).sum() / weight.sum()) ** 0.5)
+    distinct = contrast > _DISTINCT_CONTRAST and bound < _DISTINCT_SHARE * rarest
+    bound = min(bound, _BOUND_SHARE * rarest)
+    return Template(look, weight, shape.tip, shape.kind, bound, len(good), distinct)
 
 
 def _layers(friends: list[tuple[Blob, int, int]], size: tuple[int, ...]) -> tuple[Floats, Floats]:

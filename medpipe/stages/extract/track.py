@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from medpipe.records import PointerKind
 from medpipe.stages.extract.blobs import Blob
 from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay, soften
 from medpipe.stages.extract.runs import Run
-from medpipe.stages.extract.template import Match, Template, match, search
+from medpipe.stages.extract.template import Match, Template, match, match_blob, search
 
 _COVERED = 0.5
 _OUTLINE_HELP = 0.8
@@ -19,6 +20,7 @@ _SAME_OUTLINE = 0.85
 _SMALLEST_OUTLINE_PX = 150
 _OUTLINE_FIT = 0.7
 _PARKED_SHARE = 0.75
+_SAME_PLACE_PX = 3
 _HIDDEN_COST = 1.0
 _GOOD_COST = 0.7
 _WEAK_COST = 0.4
@@ -37,9 +39,8 @@ class Place:
         x: Of the tip, picture pixels.
         y: Of the tip, picture pixels.
         fit: RMS of the match over the template's bound; under 1 where it is believed.
-        template: Index in the bank.
-        left: Of the template, picture pixels.
-        top: Of the template, picture pixels.
+        kind: What draws it.
+        box: (left, top, width, height) of all that it covers, picture pixels.
     """
 
     start: int
@@ -47,47 +48,41 @@ class Place:
     x: float
     y: float
     fit: float
-    template: int
-    left: float
-    top: float
+    kind: PointerKind
+    box: tuple[int, int, int, int]
 
 
-def place_of(found: Match, template: Template, index: int, start: int, end: int) -> Place:
+def place_of(found: Match, template: Template, start: int, end: int) -> Place:
     """Turn a match into a place of the tip."""
     x, y = found.x + template.tip[0], found.y + template.tip[1]
-    return Place(start, end, x, y, found.rms / template.bound, index, found.x, found.y)
+    height, width = template.look.shape
+    box = (round(found.x), round(found.y), width, height)
+    return Place(start, end, x, y, found.rms / template.bound, template.kind, box)
 
 
-def place_blob(blob: Blob, bank: Sequence[Template]) -> Place | None:
-    """Say which pointer a blob shows, if any.
+def place_blob(blob: Blob, template: Template) -> Place | None:
+    """Say where a blob shows a pointer, if it does.
 
     Args:
         blob: What stands out.
-        bank: Known looks.
+        template: A known look.
 
     Returns:
-        The best place whose look covers the blob, or None. A fit over 1 is weak: only good for
+        The place where the look covers the blob, or None. A fit over 1 is weak: only good for
         bridging a gap between better ones.
     """
-    best: Place | None = None
-    for index, template in enumerate(bank):
-        outlined = _outlined(template, blob)
-        if outlined is not None:
-            place = place_of(outlined, template, index, blob.start, blob.end)
-            best = place if best is None or place.fit < best.fit else best
-        found = match(template, blob.now, blob.wx, blob.wy)
-        if found is None or found.rms > _WEAKEST_FIT * (1 + _OUTLINE_HELP) * template.bound:
-            continue
-        covered, overlap, filled = _overlap(template, found, blob)
-        fit = found.rms / (template.bound * (1 + _OUTLINE_HELP * overlap))
-        merged = fit < _MERGED_FIT and filled > _COVERED
-        if fit > _WEAKEST_FIT or not (covered > _COVERED or merged):
-            continue
-        place = place_of(found, template, index, blob.start, blob.end)
-        place = replace(place, fit=fit)
-        if best is None or place.fit < best.fit:
-            best = place
-    return best
+    outlined = _outlined(template, blob)
+    if outlined is not None:
+        return place_of(outlined, template, blob.start, blob.end)
+    found = match_blob(template, blob)
+    if found is None or found.rms > _WEAKEST_FIT * (1 + _OUTLINE_HELP) * template.bound:
+        return None
+    covered, overlap, filled = _overlap(template, found, blob)
+    fit = found.rms / (template.bound * (1 + _OUTLINE_HELP * overlap))
+    merged = fit < _MERGED_FIT and filled > _COVERED
+    if fit > _WEAKEST_FIT or not (covered > _COVERED or merged):
+        return None
+    return replace(place_of(found, template, blob.start, blob.end), fit=fit)
 
 
 def _outlined(template: Template, blob: Blob) -> Match | None:
@@ -111,7 +106,7 @@ def is_ghost(blob: Blob, bank: Sequence[Template]) -> bool:
         behind = match(template, blob.behind, blob.wx, blob.wy)
         if behind is None or behind.rms > template.bound or not _covers(template, behind, blob):
             continue
-        now = match(template, blob.now, blob.wx, blob.wy)
+        now = match_blob(template, blob)
         if now is None or now.rms > 1.3 * behind.rms + 2:
             return True
     return False
@@ -162,7 +157,12 @@ def search_near(
 
 
 def parked(
-    chunk: Chunk, run: Run, behind: Gray, quiet: Mask, bank: Sequence[Template]
+    chunk: Chunk,
+    run: Run,
+    behind: Gray,
+    quiet: Mask,
+    bank: Sequence[Template],
+    last: Place | None,
 ) -> list[Place]:
     """Find a pointer that rests so long that it became background.
 
@@ -172,21 +172,33 @@ def parked(
         behind: (h, w) uint8, its background.
         quiet: (grid) bool, blocks that may be looked at.
         bank: Known looks.
+        last: Where the pointer was before, or None; looks that are not distinct are only looked
+            for there.
 
     Returns:
         Places, one for each stretch in which the patch stayed as it is in the background.
     """
     places: list[Place] = []
     block = chunk.layout.block
-    for index, template in enumerate(bank):
-        for found in search(behind, template, block / COARSE_PX)[:1]:
+    for template in bank:
+        for found in _resting(behind, template, block / COARSE_PX, last):
             inside = quiet[int(found.y) // block, int(found.x) // block]
             if inside and found.rms <= _PARKED_SHARE * template.bound:
-                places += _stretches(chunk, run, template, index, found)
+                places += _stretches(chunk, run, template, found)
     return places
 
 
-def _stretches(chunk: Chunk, run: Run, template: Template, index: int, found: Match) -> list[Place]:
+def _resting(behind: Gray, template: Template, coarse: float, last: Place | None) -> list[Match]:
+    if template.distinct:
+        return search(behind, template, coarse)[:1]
+    if last is None:
+        return []
+    near = (last.x - template.tip[0], last.y - template.tip[1])
+    found = search_near(behind, template, near, _SAME_PLACE_PX)
+    return [] if found is None else [found]
+
+
+def _stretches(chunk: Chunk, run: Run, template: Template, found: Match) -> list[Place]:
     block = chunk.layout.block
     height, width = template.look.shape
     rows = slice(int(found.y) // block, int(found.y + height) // block + 1)
@@ -203,10 +215,10 @@ def _stretches(chunk: Chunk, run: Run, template: Template, index: int, found: Ma
         if fits and start is None:
             start = sample
         elif not fits and start is not None:
-            places.append(place_of(found, template, index, start, sample))
+            places.append(place_of(found, template, start, sample))
             start = None
     if start is not None:
-        places.append(place_of(found, template, index, start, run.end))
+        places.append(place_of(found, template, start, run.end))
     return places
 
 

@@ -42,7 +42,7 @@ PRONOUNS: Final = words(
 PREPOSITIONS: Final = words(
     "of in on at by for with without from to into onto over under above below between among "
     "through throughout across along around behind beside besides beyond near inside outside "
-    "within during before after against toward towards upon via per about as like despite except "
+    "within during before after against toward towards upon via per as like despite except "
     "off out up down past since until till underneath beneath adjacent next"
 )
 CONJUNCTIONS: Final = words(
@@ -50,7 +50,7 @@ CONJUNCTIONS: Final = words(
     "than whether then therefore however hence thus otherwise instead rather meanwhile moreover"
 )
 ADVERBS: Final = words(
-    "upward downward inward outward upwards downwards inwards outwards clockwise "
+    "about upward downward inward outward upwards downwards inwards outwards clockwise "
     "very quite too also again now just only even still already almost always never often "
     "sometimes usually perhaps maybe well okay ok alright yes yeah no not really actually "
     "basically essentially somewhat more less much most least rather fairly pretty enough ever "
@@ -191,7 +191,8 @@ EMPTY_HEADS: Final = words(
 )
 PARTITIVES: Final = words(
     "kind kinds sort sorts type types lot lots bit couple number piece pieces form forms amount "
-    "series group example evidence sign signs picture image view case rest variety"
+    "series group example evidence sign signs picture image view case rest variety absence lack "
+    "presence"
 )
 CHATTER: Final = (
     "subscribe", "like button", "welcome back", "welcome to", "thanks for watching",

@@ -9,7 +9,7 @@ from medpipe.stages.refine.config import RefineConfig
 from medpipe.stages.refine.lexicon import CHATTER
 from medpipe.stages.refine.negation import negated_tokens
 from medpipe.stages.refine.sentences import sentence_spans
-from medpipe.stages.refine.tags import Tag, Token, tokens_of
+from medpipe.stages.refine.tags import Token, tokens_of
 
 METHOD: Final = "rules-1"
 _STAGE: Final = "refine"
@@ -101,10 +101,9 @@ def _raw(words: Sequence[Word], places: list[int]) -> str:
 
 
 def _cased(token: Token) -> str:
-    """Lower case, unless the word carries capitals of its own (MRI, pH) or may be a name."""
-    if token.text[1:] != token.text[1:].lower():
-        return token.text
-    return token.low if token.tag is not Tag.NUM else token.text
+    """Lower case, unless the word carries capitals or digits of its own (MRI, pH, T2)."""
+    own = token.text[1:] != token.text[1:].lower() or any(c.isdigit() for c in token.text)
+    return token.text if own else token.low
 
 
 def _sentence_text(tokens: Sequence[Token]) -> str:

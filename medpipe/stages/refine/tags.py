@@ -67,8 +67,8 @@ def tokens_of(words: Sequence[tuple[int, str]]) -> list[Token]:
     split = [s for s in split if s[1] and s[1].lower() not in lexicon.FILLERS]
     kept = [
         s
-        for s, following in zip(split, [*split[1:], None], strict=True)
-        if following is None or s[2] or s[1].lower() != following[1].lower()
+        for place, s in enumerate(split)
+        if s[2] or [s[1].lower()] != [f[1].lower() for f in split[place + 1 : place + 2]]
     ]
     lows = [text.lower().replace("\u2019", "'") for _, text, _ in kept]
     first = [_alone(low) for low in lows]

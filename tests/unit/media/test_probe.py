@@ -1,3 +1,4 @@
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -140,3 +141,20 @@ def test_a_box_that_lies_about_its_size_is_no_endless_walk(tmp_path: Path) -> No
     path.write_bytes(b"\0\0\0\x10ftypmp42\0\0\0\0" + b"\0\0\0\x04free" * 100)
 
     assert is_cut_short(path)
+
+
+def test_a_slide_show_with_seconds_between_its_pictures_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "slides.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(4):
+            frame = av.VideoFrame(160, 120, "yuv420p")
+            frame.pts, frame.time_base = number * 8000, Fraction(1, 1000)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+
+    decode_check(path)
+
+    assert probe(path).duration_s >= 24

@@ -16,9 +16,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def config() -> AcquireConfig:
     fetch = FetchConfig(
         allow_private_networks=["127.0.0.1/32"],
-        download_timeout_s=20,
-        resolve_timeout_s=20,
-        socket_timeout_s=10,
+        download_timeout_s=60,
+        resolve_timeout_s=60,
+        socket_timeout_s=30,
         max_bytes=20_000_000,
         max_memory_bytes=2**28,
     )

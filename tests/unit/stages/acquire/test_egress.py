@@ -5,6 +5,7 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +186,8 @@ def test_a_name_that_nobody_resolved_is_not_connected_to() -> None:
 def test_only_named_programs_are_started() -> None:
     with guard(Policy(programs=frozenset({"node"}))), pytest.raises(PermissionError):
         subprocess.run([sys.executable, "-c", ""], check=False)
+    with guard(Policy(programs=frozenset({Path(sys.executable).name}))):
+        subprocess.run([sys.executable, "-c", ""], check=True)
 
 
 def test_the_guard_ends_with_its_block_and_nests(site: Site) -> None:

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,12 +63,15 @@ def test_a_download_does_not_outlive_a_killed_parent(site: Site, tmp_path: Path)
 
 @needs_proc
 def test_a_listing_that_nobody_reads_on_is_ended(site: Site, config: AcquireConfig) -> None:
+    before = set(children_of(os.getpid()))
     entries = read_list(f"{site.url}/feed.xml", config.fetch)
     next(entries)
+    begun = set(children_of(os.getpid())) - before
 
     entries.close()  # type: ignore[attr-defined]
 
-    assert wait_until(lambda: not children_of(os.getpid()))
+    assert begun
+    assert wait_until(lambda: not any(alive(child) for child in begun))
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> Callable[[], object]:
@@ -110,9 +112,7 @@ def test_downloads_in_many_threads_do_not_disturb_each_other(
         told = download(f"{site.url}/good.mp4", folder, config.fetch, 100)
         return Path(told["paths"][0]).stat().st_size
 
-    start = time.monotonic()
     with ThreadPoolExecutor(3) as pool:
         sizes = list(pool.map(one, range(3)))
 
     assert len(set(sizes)) == 1
-    assert time.monotonic() - start < 60
