@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -129,6 +130,38 @@ def load_config(
         raise ConfigError("\n".join(_explain(error))) from error
 
 
+def explain() -> str:
+    """Every setting as Markdown: name, type, default, bounds and meaning, by room."""
+    lines = [
+        "# Settings",
+        "",
+        "Made from the code by `python -m medpipe.config`; a test keeps it true. Later wins: defaults,",
+        "recipe (`--recipe NAME|FILE`), `MEDPIPE_<ROOM>__<FIELD>` in the environment, `--set`.",
+    ]
+    for room, field in MedpipeConfig.model_fields.items():
+        lines += ["", f"## {room}", ""]
+        lines += _explained(field.annotation, room)
+    return "\n".join(lines) + "\n"
+
+
+def _explained(model: Any, path: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _explained(kind, f"{path}.{name}")
+            continue
+        shown = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+        bounds = ", ".join(
+            f"{sign} {getattr(limit, key)}"
+            for limit in field.metadata
+            for key, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
+            if hasattr(limit, key)
+        )
+        default = json.dumps(field.default, default=str)
+        meaning = field.description or ""
+        yield f"- `{path}.{name}` ({shown}{', ' + bounds if bounds else ''}) = `{default}`: {meaning}"
+
+
 def _recipe(recipe: str) -> dict[str, Any]:
     if recipe in recipe_names():
         text = (resources.files("medpipe") / "recipes" / f"{recipe}.yaml").read_text("utf-8")
@@ -178,3 +211,7 @@ def _fields_at(path: list[str]) -> list[str]:
     for part in path:
         model = model.model_fields[part].annotation
     return list(model.model_fields) if issubclass(model, BaseModel) else []
+
+
+if __name__ == "__main__":
+    sys.stdout.write(explain())

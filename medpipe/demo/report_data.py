@@ -156,8 +156,7 @@ def _line(narration: Row, named: Sequence[tuple[float, float, int]]) -> Line:
     texts = str(narration.get("text") or "").split()
     times = _times(texts, narration.get("words") or (), start, end)
     tokens = [
-        Token(text, *span, _phrase_at(span, named))
-        for text, span in zip(texts, times, strict=True)
+        Token(text, *span, _phrase_at(span, named)) for text, span in zip(texts, times, strict=True)
     ]
     return Line(str(narration.get("kind")), bool(narration.get("negated")), start, end, tokens)
 

@@ -245,9 +245,9 @@ def test_narrations_without_time_or_place_are_shown(visit: Any, tmp_path: Path) 
     instant = {**nowhen, "start_s": 12.0, "end_s": 12.0}
     bad = {**box(0, 0, 1, 1), "xyxy": [0.1, float("nan"), 0.5, 0.5]}
     odd = [
-        narration("caption", "A figure of an article.", 0, **nowhen),
-        narration("roi", "a figure", 0, **{**nowhen, "boxes": [box(0.2, 0.2, 0.6, 0.6), bad]}),
-        narration("roi", "at once", 0, **{**instant, "boxes": [box(0.9, -0.5, 0.1, 1.5)]}),
+        {**narration("caption", "A figure of an article.", 0), **nowhen},
+        {**narration("roi", "a figure", 0, boxes=[box(0.2, 0.2, 0.6, 0.6), bad]), **nowhen},
+        {**narration("roi", "at once", 0, boxes=[box(0.9, -0.5, 0.1, 1.5)]), **instant},
     ]
     rows = [sample(0), sample(1, narrations=odd), sample(2, narrations=odd[:2], scenes=[])]
     write_report([*rows, sample(3, narrations=[]), {}], [], path)
