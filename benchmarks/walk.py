@@ -53,7 +53,7 @@ def measure(videos: list[Path]) -> dict[str, Any]:
         store = open_store(folder)
         transcriber = Transcriber(config.transcribe)
         transcriber.open()
-        items = list(resolve([str(path) for path in videos], config.acquire))
+        items = list(resolve([str(path) for path in videos], config.acquiring))
         total_s = _cpu_s(
             lambda: Committer(store).commit(
                 [run_item(item, store, config, transcriber) for item in items]

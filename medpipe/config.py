@@ -21,7 +21,7 @@ from medpipe.dataset import ImageConfig
 from medpipe.errors import ConfigError
 from medpipe.records import Record
 from medpipe.scheduling import SchedulingConfig
-from medpipe.stages.acquire import AcquireConfig, FetchConfig
+from medpipe.stages.acquire import AcquireConfig, AcquireRules, FetchConfig
 from medpipe.stages.align import AlignConfig
 from medpipe.stages.classify import ClassifyConfig
 from medpipe.stages.extract import ExtractConfig
@@ -68,7 +68,7 @@ class MedpipeConfig(Record):
     """Everything that can be set; each part is owned by its room."""
 
     fetch: FetchConfig = FetchConfig()
-    acquire: AcquireConfig = AcquireConfig()
+    acquire: AcquireRules = AcquireRules()
     transcribe: TranscribeConfig = TranscribeConfig()
     extract: ExtractConfig = ExtractConfig()
     classify: ClassifyConfig = ClassifyConfig()
@@ -79,12 +79,18 @@ class MedpipeConfig(Record):
     scheduling: SchedulingConfig = SchedulingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
+    @property
+    def acquiring(self) -> AcquireConfig:
+        """What the acquiring room takes: its rules and how to fetch."""
+        return AcquireConfig(**self.acquire.model_dump(), fetch=self.fetch)
+
     def rows_hash(self) -> str:
         """16 hex characters over all that shapes a row; pace, place and pools are left out."""
-        shaping = {
+        shaping: dict[str, Any] = {
             room: getattr(self, room).model_dump(mode="json", exclude=_NO_ROWS.get(room))
             for room in ("acquire", "transcribe", "extract", "classify", "refine", "align", "image")
         }
+        shaping["max_height_px"] = self.fetch.max_height_px
         shaping["audio_block_s"] = self.runtime.audio_block_s
         canonical = json.dumps(shaping, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
@@ -135,8 +141,9 @@ def explain() -> str:
     lines = [
         "# Settings",
         "",
-        "Made from the code by `python -m medpipe.config`; a test keeps it true. Later wins: defaults,",
-        "recipe (`--recipe NAME|FILE`), `MEDPIPE_<ROOM>__<FIELD>` in the environment, `--set`.",
+        "Made from the code by `python -m medpipe.config`; a test keeps it true. Later wins:",
+        "defaults, recipe (`--recipe NAME|FILE`), `MEDPIPE_<ROOM>__<FIELD>` in the environment,",
+        "`--set room.field=value`.",
     ]
     for room, field in MedpipeConfig.model_fields.items():
         lines += ["", f"## {room}", ""]
@@ -159,7 +166,8 @@ def _explained(model: Any, path: str) -> Iterator[str]:
         )
         default = json.dumps(field.default, default=str)
         meaning = field.description or ""
-        yield f"- `{path}.{name}` ({shown}{', ' + bounds if bounds else ''}) = `{default}`: {meaning}"
+        limits = f", {bounds}" if bounds else ""
+        yield f"- `{path}.{name}` ({shown}{limits}) = `{default}`: {meaning}"
 
 
 def _recipe(recipe: str) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Ticket:
 
 def fetch(item: Item, scratch_dir: Path, config: MedpipeConfig) -> Video:
     """Step 1: bring the item's media to this machine's disk."""
-    return acquire(item, scratch_dir, config.acquire.model_copy(update={"fetch": config.fetch}))
+    return acquire(item, scratch_dir, config.acquiring)
 
 
 def watch(video: Video, scratch_dir: Path, config: MedpipeConfig) -> Watched:

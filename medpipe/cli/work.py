@@ -173,7 +173,7 @@ def _pace(dataset: Dataset) -> dict[str, Any]:
 def _items(
     sources: Sequence[str], config: MedpipeConfig, result: Enqueued, seen: set[str]
 ) -> Iterator[Item]:
-    for found in resolve(sources, config.acquire.model_copy(update={"fetch": config.fetch})):
+    for found in resolve(sources, config.acquiring):
         if isinstance(found, Refusal):
             result.refused.append(found)
             continue

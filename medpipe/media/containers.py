@@ -21,6 +21,13 @@ def looks_like_media(path: Path) -> bool:
     )
 
 
+def looks_like_web_page(path: Path) -> bool:
+    """Whether a file starts like HTML: a login or error page saved under a video's name."""
+    with path.open("rb") as file:
+        head = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return head.startswith((b"<!doctype html", b"<html", b"<head")) or b"<html" in head
+
+
 def is_cut_short(path: Path) -> bool:
     """Whether an MP4 or QuickTime file lacks its index, or ends before its last box does.
 

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from pydantic import Field
 
 from medpipe.errors import Rejected
-from medpipe.media.containers import is_cut_short, looks_like_media
+from medpipe.media.containers import is_cut_short, looks_like_media, looks_like_web_page
 from medpipe.records import Record, Seconds
 
 # Demuxers that read the file they are given and nothing else. Playlists (hls, concat, dash) are
@@ -59,7 +59,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """Open a file as media, by its content, and as nothing that leads to other files.
 
     Raises:
-        Rejected: `empty_file`, `truncated` or `not_a_video`.
+        Rejected: `empty_file`, `truncated`, `web_page` or `not_a_video`.
     """
     size = path.stat().st_size
     if size == 0:
@@ -70,6 +70,10 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         if is_cut_short(path) or looks_like_media(path):
             raise Rejected(
                 "truncated", "the file is a part of a video: its index is missing"
+            ) from error
+        if looks_like_web_page(path):
+            raise Rejected(
+                "web_page", "the content is an HTML page, perhaps a login or an error"
             ) from error
         raise Rejected("not_a_video", "the content is no known kind of video") from error
     with container:

@@ -52,7 +52,7 @@ def test_bad_sources_are_rejected_each_with_its_reason_and_good_ones_are_in(
         [
             "truncated",
             "not_a_video",
-            "not_a_video",
+            "web_page",
             "empty_file",
             "no_audio",
             "no_video",

@@ -5,6 +5,7 @@
   const UNSEEN_S = 0.26; // a longer gap between two points means that the pointer was not seen
   const TAIL_S = 1.2; // how long the bright end of the trace is
   const LINGER_S = 1.0; // how long a box stays bright after its phrase
+  const PALE_S = 15; // and then pale
   const NARROW_PX = 480; // below, labels of a still image are numbers only
   const LEAD_S = 0.3; // playing from a phrase starts this early
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -152,7 +153,8 @@
         const options = box.texts.slice(skip).flatMap((text) => this.options(box, text, size));
         const spot = options.find((o) => o.inside && !taken.some((p) => overlap(o, p)));
         const found = spot || options[options.length - 4];
-        taken.push(found);
+        box.tag.classList.toggle("crowded", !spot); // then shown only when its phrase is lit
+        if (spot) taken.push(spot);
         box.words.textContent = found.text;
         for (const key of ["x", "y", "width", "height"]) box.plate.setAttribute(key, found[key]);
         box.plate.setAttribute("rx", size / 4);
@@ -242,11 +244,11 @@
         const begun = this.still || (start !== null && now >= start);
         const on = begun && !this.still && now <= end + LINGER_S;
         if (on) live.add(box.k);
-        const state = this.still ? "still" : on ? "on" : begun ? "past" : "later";
+        const state = this.still ? "still" : on ? "on" : begun && now <= end + PALE_S ? "past" : "gone";
         if (box.state === state) continue;
         changed = true;
         box.state = state;
-        for (const name of ["on", "past", "later"]) box.node.classList.toggle(name, name === state);
+        for (const name of ["on", "past", "gone"]) box.node.classList.toggle(name, name === state);
         box.tag?.classList.toggle("off", !this.still && !on);
       }
       if (!changed) return;

@@ -40,13 +40,18 @@ class FetchConfig(Record):
     )
 
 
-class AcquireConfig(Record):
-    """What counts as a video worth the rest of the walk, and how to fetch it."""
+class AcquireRules(Record):
+    """What counts as a video worth the rest of the walk."""
 
-    fetch: FetchConfig = FetchConfig()
     require_audio: bool = Field(True, description="Reject a video without sound.")
     min_duration_s: float = Field(1, ge=0, description="Shorter is rejected as `too_short`.")
     max_duration_s: float = Field(6 * 3600, gt=0, description="Longer: `too_long`.")
+
+
+class AcquireConfig(AcquireRules):
+    """The rules, and how to fetch."""
+
+    fetch: FetchConfig = FetchConfig()
 
 
 class Refusal(Record):

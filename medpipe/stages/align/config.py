@@ -19,8 +19,12 @@ class GestureConfig(Record):
         3.5, gt=0, description="Evidence (nats) that a further stay must bring to be cut off."
     )
     blur: float = Field(0.03, gt=0, lt=1, description="Smallest extent that tells places apart.")
-    stroke_extent: float = Field(
-        0.9, gt=0, le=2, description="Extent at which a stay is no better than being on the way."
+    stroke_area: float = Field(
+        2.0,
+        gt=0,
+        le=4,
+        description="Area, as a share of the image, over which a stay is no better than being on "
+        "the way; above 1 so that a circle round most of the image is still a stay.",
     )
     same_iou: float = Field(
         0.35, ge=0, le=1, description="Neighbouring stays that overlap so much are one."

@@ -25,6 +25,7 @@ class Path:
         v: (n,) shares of the image's WIDTH, down.
         weight_s: (n,) seconds that each point stands for.
         confidence: (n,) in [0, 1].
+        image_area: Of the whole image, in squares of its width.
     """
 
     t_s: Floats
@@ -32,6 +33,7 @@ class Path:
     v: Floats
     weight_s: Floats
     confidence: Floats
+    image_area: float
 
     def __len__(self) -> int:
         return len(self.t_s)
@@ -44,6 +46,7 @@ class Path:
             self.v[points],
             self.weight_s[points],
             self.confidence[points],
+            self.image_area,
         )
 
 
@@ -97,6 +100,7 @@ def path_of(trace: Trace, height_per_width: float) -> Path:
         v,
         np.maximum(weight, 1e-3),
         trace.confidence.astype(np.float64),
+        height_per_width,
     )
 
 
@@ -128,7 +132,7 @@ def _cheapest(run: Path, config: GestureConfig) -> list[tuple[int, int]]:
     """The cheapest partition of an unbroken run into stays and strokes, by dynamic programming."""
     n = len(run)
     times = np.concatenate([[0.0], np.cumsum(run.weight_s)]) / config.correlation_s
-    on_the_way = 2 * np.log(config.stroke_extent)
+    on_the_way = np.log(config.stroke_area * run.image_area)
     best = np.zeros(n + 1)
     came = np.full(n + 1, -1)
     for end in range(1, n + 1):

@@ -196,6 +196,23 @@ def _split(
     return found
 
 
+def rim_edge(picture: Gray, mask: Mask) -> float:
+    """Mean edge of a picture along the rim of a mask.
+
+    Args:
+        picture: (h, w) uint8.
+        mask: (h, w) bool.
+
+    Returns:
+        Grey levels across 3 pixels; 0 if the mask has no rim.
+    """
+    cross = np.ones((3, 3), np.uint8)
+    whole = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, _JOIN)
+    rim = (cv2.dilate(whole, cross) - cv2.erode(whole, cross)) > 0
+    edge = np.asarray(cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, cross))
+    return float(edge[rim].mean()) if rim.any() else 0.0
+
+
 def edge_ratio(blob: Blob) -> float:
     """Tell a thing from the hole that it left.
 
@@ -208,13 +225,5 @@ def edge_ratio(blob: Blob) -> float:
         Edge along the mask's rim in what is shown, over the same in the background: over 1 for a
         thing, under 1 for a ghost.
     """
-    mask = blob.window_mask().astype(np.uint8)
-    cross = np.ones((3, 3), np.uint8)
-    whole = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _JOIN)
-    rim = (cv2.dilate(whole, cross) - cv2.erode(whole, cross)) > 0
-    return (_rim_edge(blob.now, rim) + 1.0) / (_rim_edge(blob.behind, rim) + 1.0)
-
-
-def _rim_edge(picture: Gray, rim: Mask) -> float:
-    edge = cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    return float(edge[rim].mean()) if rim.any() else 0.0
+    mask = blob.window_mask()
+    return (rim_edge(blob.now, mask) + 1.0) / (rim_edge(blob.behind, mask) + 1.0)

@@ -30,6 +30,7 @@ _REACH_PX = 48
 _FULL_SEARCH_S = 0.5
 _MOVING_SHARE = 0.85
 _ANYWHERE_SHARE = 0.6
+_ELSEWHERE_SHARE = 0.1
 
 
 @dataclass(slots=True)
@@ -194,9 +195,20 @@ def _still_places(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> list[Pla
             places.append(place)
         if place is None or place.fit > 1:
             unknown.append(blob)
-    places += parked(chunk, run, view.behind, quiet, bank.templates, bank.last)
-    places += loose_places(unknown, [p for p in places if p.fit <= 1], run)
+    sure = [p for p in places if p.fit <= 1]
+    still = parked(chunk, run, view.behind, quiet, bank.templates, bank.last)
+    places += [p for p in still if not _is_elsewhere(p, sure)]
+    places += loose_places(unknown, sure, run)
     return follow(places, run, chunk.first.shape[1])
+
+
+def _is_elsewhere(parked_place: Place, sure: list[Place]) -> bool:
+    """Whether the pointer was seen moving while it is said to be parked."""
+    length = parked_place.end - parked_place.start
+    shared = sum(
+        max(0, min(p.end, parked_place.end) - max(p.start, parked_place.start)) for p in sure
+    )
+    return shared > max(2, _ELSEWHERE_SHARE * length)
 
 
 def _moving_places(chunk: Chunk, run: Run, bank: Bank) -> list[Place | None]:

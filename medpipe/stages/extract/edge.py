@@ -20,6 +20,12 @@ _KEEP_LATER_S = 0.8
 _SOON_S = 1.5
 _SHAKEN_SHARE = 0.05
 _FOOTPRINT_RIM_PX = 4
+_PNG = (
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_UP,
+)
 
 Row = tuple[float, float, float, float, int]
 
@@ -139,7 +145,7 @@ class _Session:
         image, guessed = clean_image(draft.keepers)
         index = len(self._scenes)
         path = self._images_dir / f"scene-{index:03d}.png"
-        cv2.imwrite(str(path), image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        cv2.imwrite(str(path), image, _PNG)
         box = (0, 0, self._width, self._height)
         self._scenes.append(
             Scene(

@@ -12,7 +12,7 @@ from medpipe.stages.extract.blobs import Blob
 from medpipe.stages.extract.grid import Gray, soften
 from medpipe.stages.extract.tip import Shape, read_shape
 
-_MOST_CROPS = 16
+_MOST_CROPS = 24
 _FEWEST_PLACES = 4
 _ALIKE_RMS = 24.0
 _ALIKE_TO_LEVEL = 1.4
@@ -21,6 +21,7 @@ _GROW_PX = 12
 _SOLID = 0.5
 _SMALLEST_MASS_PX = 20.0
 _STRICTEST_RMS = 11.0
+_STRICTEST_BOUND = 18.0
 _LOOSEST_RMS = 38.0
 _PROMISING = 6
 _DISTINCT_CONTRAST = 22.0
@@ -259,7 +260,7 @@ def _accepted(
     if len(good) < _FEWEST_PLACES:
         return None
     rarest = _rarest(draft, elsewhere)
-    bound = float(np.clip(2 * np.median(good) + 4, _STRICTEST_RMS, _LOOSEST_RMS))
+    bound = float(np.clip(2.5 * np.median(good) + 6, _STRICTEST_BOUND, _LOOSEST_RMS))
     if rarest < _STRICTEST_RMS:
         return None
     shape: Shape = read_shape(look, weight)

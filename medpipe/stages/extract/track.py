@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medpipe.records import PointerKind
-from medpipe.stages.extract.blobs import Blob
+from medpipe.stages.extract.blobs import Blob, rim_edge
 from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay, soften
 from medpipe.stages.extract.runs import Run
 from medpipe.stages.extract.template import Match, Template, match, match_blob, search
@@ -21,6 +21,8 @@ _SMALLEST_OUTLINE_PX = 150
 _OUTLINE_FIT = 0.7
 _PARKED_SHARE = 0.75
 _SAME_PLACE_PX = 3
+_ALONE_SHARE = 0.6
+_FAINTEST_RIM = 14.0
 _HIDDEN_COST = 1.0
 _GOOD_COST = 0.7
 _WEAK_COST = 0.4
@@ -183,19 +185,30 @@ def parked(
     for template in bank:
         for found in _resting(behind, template, block / COARSE_PX, last):
             inside = quiet[int(found.y) // block, int(found.x) // block]
-            if inside and found.rms <= _PARKED_SHARE * template.bound:
+            good = found.rms <= _PARKED_SHARE * template.bound
+            if inside and good and _stands_out(behind, template, found):
                 places += _stretches(chunk, run, template, found)
     return places
 
 
+def _stands_out(picture: Gray, template: Template, found: Match) -> bool:
+    """Whether the picture has an edge where the look ends: a flat patch is no pointer."""
+    height, width = template.look.shape
+    x, y = round(found.x), round(found.y)
+    part = picture[y : y + height, x : x + width]
+    return rim_edge(part, template.weight > 0) > _FAINTEST_RIM
+
+
 def _resting(behind: Gray, template: Template, coarse: float, last: Place | None) -> list[Match]:
     if template.distinct:
-        return search(behind, template, coarse)[:1]
+        found = search(behind, template, coarse)
+        alone = len(found) < 2 or found[0].rms < _ALONE_SHARE * found[1].rms
+        return found[:1] if alone else []
     if last is None:
         return []
     near = (last.x - template.tip[0], last.y - template.tip[1])
-    found = search_near(behind, template, near, _SAME_PLACE_PX)
-    return [] if found is None else [found]
+    here = search_near(behind, template, near, _SAME_PLACE_PX)
+    return [] if here is None else [here]
 
 
 def _stretches(chunk: Chunk, run: Run, template: Template, found: Match) -> list[Place]:

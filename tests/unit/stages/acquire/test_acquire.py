@@ -71,7 +71,7 @@ REJECTED = {
     "/legal.mp4": "removed",
     "/teapot.mp4": "refused_by_server",
     "/text": "not_a_video",
-    "/html.mp4": "not_a_video",
+    "/html.mp4": "web_page",
     "/random.mp4": "not_a_video",
     "/empty.mp4": "empty_file",
     "/truncated.mp4": "truncated",

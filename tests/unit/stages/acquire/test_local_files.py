@@ -64,7 +64,7 @@ def test_local_files_that_are_no_videos_have_each_its_reason(
         "cut": "truncated",
         "empty": "empty_file",
         "list": "not_a_video",
-        "page": "not_a_video",
+        "page": "web_page",
         "silent.mp4": "no_audio",
         "sound.mp4": "no_video",
         "text": "not_a_video",
