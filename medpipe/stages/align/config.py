@@ -20,7 +20,7 @@ class GestureConfig(Record):
     )
     blur: float = Field(0.03, gt=0, lt=1, description="Smallest extent that tells places apart.")
     stroke_area: float = Field(
-        2.0,
+        1.4,
         gt=0,
         le=4,
         description="Area, as a share of the image, over which a stay is no better than being on "

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from medpipe.stages.extract.background import background
-from medpipe.stages.extract.blobs import Blob, edge_ratio, find_blobs
+from medpipe.stages.extract.blobs import Blob, find_blobs
+from medpipe.stages.extract.ghosts import find_ghosts
 from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
 from medpipe.stages.extract.loose import loose_places
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
@@ -22,7 +23,6 @@ from medpipe.stages.extract.track import (
 
 _MOST_TEMPLATES = 8
 _GHOST_SAMPLES = 6
-_GHOST_EDGE = 0.75
 _GHOST_RIM_PX = 3
 _FEWEST_TO_LEARN = 4
 _LONGEST_SIDE_PX = 160
@@ -126,7 +126,7 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
 def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
     behind = background(chunk, run)
     blobs = find_blobs(chunk, run, behind, quiet)
-    ghosts = [b for b in blobs if b.end - b.start >= _GHOST_SAMPLES and edge_ratio(b) < _GHOST_EDGE]
+    ghosts = find_ghosts(blobs, run)
     if ghosts:
         behind = _without(chunk, behind, ghosts)
         blobs = find_blobs(chunk, run, behind, quiet)

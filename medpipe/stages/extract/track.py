@@ -20,13 +20,15 @@ _SAME_OUTLINE = 0.85
 _SMALLEST_OUTLINE_PX = 150
 _OUTLINE_FIT = 0.7
 _PARKED_SHARE = 0.75
-_SAME_PLACE_PX = 3
+_SAME_PLACE_PX = 10
 _ALONE_SHARE = 0.6
 _FAINTEST_RIM = 14.0
 _HIDDEN_COST = 1.0
 _GOOD_COST = 0.7
-_WEAK_COST = 0.4
+_WEAK_COST = 0.2
 _SWITCH_COST = 0.9
+_DOUBTFUL_FIT = 0.7
+_STIR_PX = 6
 _FARTHEST_COST = 1.5
 _COST_A_WIDTH = 3.0
 
@@ -262,7 +264,27 @@ def follow(places: Sequence[Place], run: Run, width_px: int) -> list[Place | Non
         cost -= cost.min()
         history.append((now, back.tolist()))
         live = now
-    return _trace_back(history, int(cost.argmin()) if len(cost) else 0)
+    return _without_doubtful(_trace_back(history, int(cost.argmin())))
+
+
+def _without_doubtful(path: list[Place | None]) -> list[Place | None]:
+    """Leave out appearances that neither move nor fit well at any time."""
+    kept = list(path)
+    start = 0
+    for index in range(len(path) + 1):
+        if index < len(path) and path[index] is not None:
+            continue
+        part = [p for p in path[start:index] if p is not None]
+        if part and min(p.fit for p in part) > _DOUBTFUL_FIT and not _moves(part):
+            kept[start:index] = [None] * (index - start)
+        start = index + 1
+    return kept
+
+
+def _moves(places: list[Place]) -> bool:
+    across = max(p.x for p in places) - min(p.x for p in places)
+    down = max(p.y for p in places) - min(p.y for p in places)
+    return max(across, down) > _STIR_PX
 
 
 def _own_cost(place: Place | None) -> float:

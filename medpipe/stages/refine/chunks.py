@@ -170,7 +170,7 @@ def _worth(tokens: Sequence[Token], chunk: Chunk) -> bool:
         return True
     if head in lexicon.STOP_HEADS:
         return False
-    if head in ("side", "sides") and "of" not in nouns:
+    if head in ("side", "sides", "top", "bottom") and "of" not in nouns:
         return False
     return not (head in lexicon.EMPTY_HEADS and len(nouns) == 1)
 

@@ -71,7 +71,8 @@ NUMBERS: Final = words(
 AUXILIARIES: Final = words(
     "be am is are was were been being do does did done doing have has had having can could will "
     "would shall should may might must cannot isn't aren't wasn't weren't don't doesn't didn't "
-    "haven't hasn't hadn't can't couldn't won't wouldn't shouldn't mustn't ain't isnt dont cant"
+    "haven't hasn't hadn't can't couldn't won't wouldn't shouldn't mustn't ain't isnt dont cant "
+    "gonna wanna gotta"
 )
 COPULAS: Final = words("is are was were be been being")
 MODALS: Final = words(
@@ -105,7 +106,7 @@ VERBS: Final = (
         "assume expect allow enable help require create receive carry reach touch cover lose "
         "descend ascend pass continue originate insert innervate perfuse resemble "
         "enlarge dilate thicken widen deviate elevate depress flatten collapse  "
-        " enhance calcify ulcerate subscribe click ignore exist pull push stretch"
+        " enhance calcify ulcerate subscribe click ignore zoom scroll exist pull push stretch"
     )
 ) - {"opening", "staining"}
 NOUN_OR_VERB: Final = words(
@@ -151,7 +152,7 @@ ADJECTIVES: Final = words(
     "swollen torn broken worn shrunken hidden patchy fluffy cottony linear curved spiky firm "
     "closer deeper higher larger smaller bigger brighter darker thicker thinner wider narrower "
     "longer shorter better worse best "
-    "surrounding neighbouring neighboring "
+    "weighted t1-weighted t2-weighted surrounding neighbouring neighboring "
     "opaque vague distinct separate certain own interesting beautiful nodal gross extra dead"
 )
 ADJECTIVE_SUFFIXES: Final = (
@@ -183,7 +184,8 @@ STOP_HEADS: Final = words(
     "results point points scan scans x-ray x-rays xray radiograph radiographs photograph photo "
     "section film rest conclusion summary beginning goal problem anything session chapter "
     "topic lesson subject subscriber video's page figure panel frame magnification power "
-    "doubt sure kinda sorta lecturer colleague colleagues viewer viewers left right screen"
+    "doubt sure kinda sorta lecturer colleague colleagues viewer viewers left right screen "
+    "mouse cursor pointer arrow microscope woman man women men lady gentleman boy girl"
 )
 EMPTY_HEADS: Final = words(
     "area areas region regions spot spots part parts one ones place places side sides location "

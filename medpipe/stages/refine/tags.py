@@ -138,9 +138,18 @@ def _in_context(lows: list[str], alone: list[Tag | None], stops: list[str]) -> l
         follows = index + 1 < len(alone) and not stops[index]
         after = alone[index + 1] if follows else Tag.CONJ
         found = tag or _open(lows[index], before, after)
+        if found is Tag.VERB and _names(lows, tags, before):
+            found = Tag.NOUN
         acts = found is Tag.NOUN and _acts(lows, tags, stops, before, after)
         tags.append(Tag.VERB if acts else found)
     return tags
+
+
+def _names(lows: list[str], tags: list[Tag], before: Tag | None) -> bool:
+    """Is the verb after `tags` used as a noun ("a lymphocytic infiltrate")?"""
+    if before is Tag.ADJ:
+        return True
+    return before is Tag.DET and lows[len(tags) - 1] not in lexicon.POINTING
 
 
 def _acts(

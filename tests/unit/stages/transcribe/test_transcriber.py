@@ -24,7 +24,7 @@ def test_words_come_with_the_times_at_which_they_were_said(
     heard = tiny.transcribe([block])
 
     text = " ".join(w.text.lower().strip(".,") for w in heard.words)
-    assert all(word in text for word in ("chest", "large round lesion", "right lung", "fracture"))
+    assert all(word in text for word in ("round lesion", "right lung", "heart", "fracture"))
     assert heard.language == "en"
     assert heard.words[0].start_s == pytest.approx(103 + loud[0], abs=0.15)
     assert heard.words[-1].end_s == pytest.approx(103 + loud[-1], abs=0.3)
