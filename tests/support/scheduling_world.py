@@ -1,0 +1,264 @@
+"""A small world around a scheduler, in which anything goes wrong; checks every order."""
+
+import heapq
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from itertools import count
+from random import Random
+
+from medpipe.pipeline import RECORD_REJECTION, VIDEO_WALK
+from medpipe.scheduling import (
+    Commit,
+    Committed,
+    Event,
+    Failure,
+    FailureKind,
+    Finish,
+    Instruction,
+    KillWorker,
+    Leased,
+    LeaseItems,
+    LeaseLostEvent,
+    QueueSeen,
+    Release,
+    RetryPolicy,
+    RunStep,
+    Scheduler,
+    SchedulingConfig,
+    StartWorker,
+    StepDone,
+    StepFailed,
+    Stop,
+    StopWorker,
+    Tick,
+    WorkerDied,
+    WorkerUp,
+)
+from medpipe.scheduling.events import ItemTries
+
+STEPS = {step.name: step for step in (*VIDEO_WALK, RECORD_REJECTION)}
+POOLS = {"extract": 3, "transcribe": 2, "write": 1}
+CONFIG = SchedulingConfig(
+    retry=RetryPolicy(
+        transient_tries=3, backoff_s=2, backoff_max_s=20, worker_start_failures=10_000
+    ),
+    items_in_flight=4,
+    media_in_flight_s=200,
+    idle_worker_s=15,
+    deadline_base_s=30,
+    deadline_per_media_s=0.5,
+    worker_start_s=30,
+)
+OUTCOMES = {
+    "done": 30, "rejected": 2, "transient": 3, "bug": 1, "death": 2, "lost": 1, "hang": 1,
+}  # fmt: skip
+LONGEST_S = 100_000
+
+
+@dataclass
+class Worker:
+    pool: str
+    up: bool = False
+    run: RunStep | None = None
+    last: tuple[str, int] | None = None
+
+
+class World:
+    """A queue, workers and a clock; carries out orders and checks each of them."""
+
+    def __init__(self, seed: int, items: int, troubles: int) -> None:
+        self.random = Random(seed)
+        self.now_s = 1000.0
+        self.scheduler = Scheduler(CONFIG, VIDEO_WALK, RECORD_REJECTION, POOLS)
+        self.ready = {f"file:{n}": (0.0, ItemTries()) for n in range(items)}
+        self.mine: dict[str, int] = {}
+        self.elsewhere: set[str] = set()
+        self.ends: Counter[tuple[str, str]] = Counter()
+        self.done: dict[tuple[str, int], dict[str, str]] = {}
+        self.over: set[tuple[str, int]] = set()
+        self.workers: dict[str, Worker] = {}
+        self.later: list[tuple[float, int, Event]] = []
+        self.order = count()
+        self.history: list[tuple[Event, float, list[Instruction]]] = []
+        self.troubles = troubles
+        self.stopped = False
+
+    def run(self) -> None:
+        self.at(0, Tick())
+        while not self.stopped:
+            self.now_s, _, event = heapq.heappop(self.later)
+            assert self.now_s < LONGEST_S, self.scheduler.waiting_for
+            events = deque([event])
+            while events and not self.stopped:
+                self.handle(events.popleft(), events)
+
+    def handle(self, event: Event, events: deque[Event]) -> None:
+        if not self.happens(event):
+            return
+        out = self.scheduler.handle(event, self.now_s)
+        self.history.append((event, self.now_s, out))
+        for order in out:
+            assert not self.stopped
+            self.obey(order, events, out)
+        assert self.scheduler.items_in_flight <= len(self.mine) <= CONFIG.items_in_flight
+
+    def happens(self, event: Event) -> bool:
+        """Let an event change the world; False where its worker or item is no longer ours."""
+        match event:
+            case Tick():
+                self.at(1, Tick())
+                self.move_leases()
+            case LeaseLostEvent():
+                self.mine.pop(event.item_id, None)
+            case WorkerUp():
+                if event.worker not in self.workers:
+                    return False
+                self.workers[event.worker].up = True
+            case WorkerDied():
+                worker = self.workers.pop(event.worker, None)
+                if worker is not None and worker.run is not None:
+                    self.over.add((worker.run.item_id, worker.run.attempt))
+                return worker is not None
+            case StepDone():
+                return self.leaves_worker(event)
+            case StepFailed():
+                self.over.add((event.item_id, event.attempt))
+                return event.step == "commit" or self.leaves_worker(event)
+            case Committed():
+                return event.item_id in self.mine
+        return True
+
+    def leaves_worker(self, event: StepDone | StepFailed) -> bool:
+        this = RunStep("", event.item_id, event.attempt, event.step)
+        for name, worker in self.workers.items():
+            if worker.run is None or replace(worker.run, worker="", rejection=None) != this:
+                continue
+            worker.run = None
+            key = event.item_id, event.attempt
+            done = self.done.setdefault(key, {})
+            done[event.step] = name
+            holder = self.workers.get(done.get("acquire", ""))
+            if self.mine.get(event.item_id) == event.attempt and key not in self.over:
+                assert holder is None or event.step == "write" or holder.last == key
+            return True
+        return False
+
+    def move_leases(self) -> None:
+        """Somebody else takes an item of ours now and then, and ends it or gives it back."""
+        for item in sorted(self.elsewhere):
+            if self.random.random() < 0.1:
+                self.elsewhere.discard(item)
+                if self.random.random() < 0.5:
+                    self.ready[item] = (0.0, ItemTries())
+                else:
+                    self.ends[item, "done"] += 1
+        if self.mine and self.trouble(0.02):
+            item = self.random.choice(sorted(self.mine))
+            if item not in self.elsewhere:
+                self.elsewhere.add(item)
+                self.at(0, LeaseLostEvent(item))
+
+    def obey(  # noqa: C901 - one case an order
+        self, order: Instruction, events: deque[Event], out: list[Instruction]
+    ) -> None:
+        match order:
+            case LeaseItems():
+                self.lease(order.n, events)
+            case StartWorker():
+                assert order.worker not in self.workers
+                self.workers[order.worker] = Worker(order.pool)
+                running = sum(w.pool == order.pool for w in self.workers.values())
+                assert running <= POOLS[order.pool]
+                self.start(order.worker)
+            case StopWorker():
+                worker = self.workers.pop(order.worker)
+                assert (worker.up and worker.run is None) or isinstance(out[-1], Stop)
+            case KillWorker():
+                run = self.workers.pop(order.worker).run
+                if run is not None:
+                    self.over.add((run.item_id, run.attempt))
+            case RunStep():
+                self.run_step(order)
+            case Commit():
+                item, attempt = order.item_id, self.mine[order.item_id]
+                why = Failure(FailureKind.TRANSIENT, "store_unavailable", "")
+                failed = StepFailed(item, attempt, "commit", why)
+                self.at(2, failed if self.trouble(0.1) else Committed(item))
+            case Finish():
+                if self.leaves_us(order.item_id):
+                    self.ends[order.item_id, order.state] += 1
+            case Release():
+                assert order.delay_s >= 0
+                if self.leaves_us(order.item_id):
+                    self.ready[order.item_id] = (self.now_s + order.delay_s, order.tries)
+            case Stop():
+                assert order.failure is None
+                self.stopped = True
+
+    def leaves_us(self, item: str) -> bool:
+        """End a lease; False where the queue refuses because it was lost a moment ago."""
+        del self.mine[item]
+        return item not in self.elsewhere
+
+    def lease(self, n: int, events: deque[Event]) -> None:
+        assert n > 0
+        able = [i for i, (at_s, _) in self.ready.items() if at_s <= self.now_s][:n]
+        for item in able:
+            _, tries = self.ready.pop(item)
+            self.mine[item] = 0
+            events.append(Leased(item, tries))
+        if self.mine and self.trouble(0.1):  # our own lease ran out and comes back to us
+            item = self.random.choice(sorted(self.mine))
+            if item not in {*able, *self.elsewhere}:
+                self.mine[item] = 0
+                events.append(Leased(item, ItemTries()))
+        if not events:
+            events.append(QueueSeen(0, len(self.ready) + len(self.elsewhere)))
+
+    def start(self, name: str) -> None:
+        why = Failure(self.random.choice([FailureKind.DEATH, FailureKind.LOST]), "start", "")
+        if not self.trouble(0.2):
+            self.at(self.random.uniform(0, 5), WorkerUp(name))
+        elif self.random.random() < 0.8:  # else it hangs
+            self.at(self.random.uniform(0, 5), WorkerDied(name, why))
+
+    def run_step(self, run: RunStep) -> None:
+        worker, step, key = self.workers[run.worker], STEPS[run.step], (run.item_id, run.attempt)
+        before = self.done.get(key, {})
+        assert worker.up
+        assert worker.run is None
+        assert worker.pool == step.pool
+        assert key not in self.over
+        assert run.attempt >= self.mine[run.item_id]
+        assert set(step.needs) <= set(before)
+        assert run.step not in before
+        assert step.on is None or (before[step.on] == run.worker and worker.last == key)
+        assert (run.step == "record") == (run.rejection is not None)
+        self.mine[run.item_id] = run.attempt
+        worker.run, worker.last = run, key
+        self.end_step(run)
+
+    def end_step(self, run: RunStep) -> None:
+        (kind,) = self.random.choices(list(OUTCOMES), list(OUTCOMES.values()))
+        if kind != "done" and not self.trouble(1):
+            kind = "done"
+        after_s = self.random.uniform(0, 20)
+        match kind:
+            case "done":
+                media_s = self.random.uniform(1, 100) if run.step == "acquire" else None
+                self.at(after_s, StepDone(run.item_id, run.attempt, run.step, media_s))
+            case "death" | "lost":
+                self.at(after_s, WorkerDied(run.worker, Failure(FailureKind(kind), kind, "")))
+            case "rejected" | "transient" | "bug":
+                why = Failure(FailureKind(kind), kind, "")
+                self.at(after_s, StepFailed(run.item_id, run.attempt, run.step, why))
+
+    def trouble(self, share: float) -> bool:
+        """Whether something goes wrong now; in all only so often, as a job cannot outlive more."""
+        if self.troubles and self.random.random() < share:
+            self.troubles -= 1
+            return True
+        return False
+
+    def at(self, after_s: float, event: Event) -> None:
+        heapq.heappush(self.later, (self.now_s + after_s, next(self.order), event))
