@@ -13,6 +13,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from medpipe.errors import Rejected
+from medpipe.media.containers import open_media
 from medpipe.records import AudioBlock
 
 RATE_HZ = AudioBlock.SAMPLE_RATE_HZ
@@ -46,7 +47,7 @@ def audio_blocks(
         start a new block; what overlaps or lies before the origin is left out.
 
     Raises:
-        Rejected: `no_audio` when the file has no sound that decodes, `unreadable_media` when it
+        Rejected: `no_audio` when the file has no sound that decodes, `not_a_video` when it
             cannot be opened at all.
         ValueError: The block lengths are out of order.
     """
@@ -54,7 +55,7 @@ def audio_blocks(
     if not 0 < low_s <= max_block_s:
         raise ValueError(f"need 0 < min_block_s <= max_block_s, got {low_s} and {max_block_s}")
     cutter = _Cutter(round(low_s * RATE_HZ), round(max_block_s * RATE_HZ))
-    with _opened(path) as container:
+    with open_media(path) as container:
         stream = _audio_stream(container, path)
         start_s = (container.start_time or 0) / av.time_base if origin_s is None else origin_s
         for time_s, samples in _placed(container, stream, start_s):
@@ -131,15 +132,6 @@ class _Cutter:
         """Give what is left."""
         if self._filled:
             yield self._cut(self._filled)
-
-
-def _opened(path: str | Path) -> InputContainer:
-    try:
-        return av.open(str(path), mode="r")
-    except (av.error.FileNotFoundError, av.error.PermissionError):
-        raise
-    except av.error.FFmpegError as error:
-        raise Rejected("unreadable_media", f"{Path(path).name}: {error.strerror}") from error
 
 
 def _audio_stream(container: InputContainer, path: str | Path) -> AudioStream:

@@ -1,6 +1,16 @@
-"""What the bytes of a file say of its container, without decoding anything."""
+"""Opens media files, as what their bytes say they are and as nothing that leads elsewhere."""
 
 from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from medpipe.errors import Rejected
+
+# Demuxers that read the file they are given and nothing else. Playlists (hls, concat, dash) are
+# left out: they would open other files and addresses on behalf of whoever wrote them.
+_CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,gif,ogg,flv,asf,mxf,mp3,wav,flac,aac"
 
 _MP4_BOXES = frozenset(
     {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"sidx", b"uuid", b"pdin"}
@@ -8,6 +18,32 @@ _MP4_BOXES = frozenset(
 _EBML, _ASF = b"\x1aE\xdf\xa3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
 _MAGIC = (_EBML, _ASF, b"GIF8", b"OggS", b"FLV\x01", b"ID3")
 _MAX_BOXES = 100_000
+
+
+def open_media(path: str | Path) -> InputContainer:
+    """Open a file as media; the only way in which medpipe does. Close it, or use it in `with`.
+
+    Raises:
+        Rejected: `empty_file`, `truncated`, `web_page` or `not_a_video`.
+        OSError: The file is not there or cannot be read.
+    """
+    path = Path(path)
+    if path.stat().st_size == 0:
+        raise Rejected("empty_file", "the file has no content")
+    try:
+        return av.open(str(path), options={"format_whitelist": _CONTAINERS})
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except (FFmpegError, ValueError) as error:
+        raise _no_media(path) from error
+
+
+def _no_media(path: Path) -> Rejected:
+    if is_cut_short(path) or looks_like_media(path):
+        return Rejected("truncated", "the file is a part of a video: its index is missing")
+    if looks_like_web_page(path):
+        return Rejected("web_page", "the content is an HTML page, perhaps a login or an error")
+    return Rejected("not_a_video", "the content is no known kind of video")
 
 
 def looks_like_media(path: Path) -> bool:

@@ -1,7 +1,5 @@
 """What a media file holds, and whether it can be decoded from one end to the other."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -14,12 +12,9 @@ from av.video.stream import VideoStream
 from pydantic import Field
 
 from medpipe.errors import Rejected
-from medpipe.media.containers import is_cut_short, looks_like_media, looks_like_web_page
+from medpipe.media.containers import is_cut_short, open_media
 from medpipe.records import Record, Seconds
 
-# Demuxers that read the file they are given and nothing else. Playlists (hls, concat, dash) are
-# left out: they would open other files and addresses on behalf of whoever wrote them.
-_CONTAINERS = "mov,matroska,webm,avi,mpegts,mpeg,gif,ogg,flv,asf,mxf,mp3,wav,flac,aac"
 _MAX_PIXELS = 8192 * 8192
 _MAX_BAD_PACKETS = 50
 _AUDIO_FRAMES = 5
@@ -52,32 +47,6 @@ class Probe(Record):
     audio_codec: str | None
     audio_rate_hz: int | None
     audio_channels: int | None
-
-
-@contextmanager
-def open_media(path: Path) -> Iterator[InputContainer]:
-    """Open a file as media, by its content, and as nothing that leads to other files.
-
-    Raises:
-        Rejected: `empty_file`, `truncated`, `web_page` or `not_a_video`.
-    """
-    size = path.stat().st_size
-    if size == 0:
-        raise Rejected("empty_file", "the file has no content")
-    try:
-        container = av.open(str(path), options={"format_whitelist": _CONTAINERS})
-    except (FFmpegError, ValueError) as error:
-        if is_cut_short(path) or looks_like_media(path):
-            raise Rejected(
-                "truncated", "the file is a part of a video: its index is missing"
-            ) from error
-        if looks_like_web_page(path):
-            raise Rejected(
-                "web_page", "the content is an HTML page, perhaps a login or an error"
-            ) from error
-        raise Rejected("not_a_video", "the content is no known kind of video") from error
-    with container:
-        yield container
 
 
 def probe(path: Path) -> Probe:

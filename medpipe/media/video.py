@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from medpipe.errors import Rejected
+from medpipe.media.containers import open_media
 
 _PLANAR_420 = frozenset({"yuv420p", "yuvj420p"})
 _LUMA_FIRST = _PLANAR_420 | {"yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"}
@@ -175,12 +176,7 @@ def open_video(path: str | Path, *, threads: int = 1) -> VideoReader:
             moving picture.
         OSError: The file is not there or cannot be read.
     """
-    try:
-        container = av.open(str(path), mode="r", metadata_errors="ignore")
-    except av.error.FFmpegError as error:
-        if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)):
-            raise
-        raise Rejected("not_a_video", f"no container format recognised: {error.strerror}") from None
+    container = open_media(path)
     for stream in container.streams.video:
         if not _is_cover(stream) and stream.codec_context is not None:
             return VideoReader(container, stream, threads)

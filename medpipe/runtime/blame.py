@@ -26,7 +26,7 @@ _NODE_GONE = ("node has died", "node was terminated", "owner has died", "node is
 _DETAIL_CHARACTERS = 4000
 
 
-class Undecided(Exception):  # noqa: N818 - a state, not an error
+class Undecided(Exception):
     """The worker cannot be reached now; ask again before anybody pays."""
 
 

@@ -10,7 +10,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from medpipe.errors import Rejected
-from medpipe.media.probe import open_media
+from medpipe.media.containers import open_media
 
 
 def join_streams(picture: Path, sound: Path, target: Path) -> None:

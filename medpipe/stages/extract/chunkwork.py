@@ -10,7 +10,7 @@ from medpipe.stages.extract.ghosts import find_ghosts
 from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
 from medpipe.stages.extract.loose import loose_places
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
-from medpipe.stages.extract.template import Template, learn, search
+from medpipe.stages.extract.template import Match, Template, learn, search
 from medpipe.stages.extract.track import (
     Place,
     follow,
@@ -19,6 +19,7 @@ from medpipe.stages.extract.track import (
     place_blob,
     place_of,
     search_near,
+    stands_out,
 )
 
 _MOST_TEMPLATES = 8
@@ -31,6 +32,8 @@ _FULL_SEARCH_S = 0.5
 _MOVING_SHARE = 0.85
 _ANYWHERE_SHARE = 0.6
 _ELSEWHERE_SHARE = 0.1
+_STAYING_SHARE = 1.4
+_STAYING_PX = 6
 
 
 @dataclass(slots=True)
@@ -235,17 +238,36 @@ def _best(
 ) -> Place | None:
     best: Place | None = None
     for template in bank.templates:
-        if not template.distinct:
-            continue
         if last is None:
-            found = next(iter(search(picture, template, coarse)), None)
-            limit = _ANYWHERE_SHARE
+            found = _anywhere(picture, template, coarse)
         else:
-            near = (last.x - template.tip[0], last.y - template.tip[1])
-            found, limit = search_near(picture, template, near, _REACH_PX), _MOVING_SHARE
-        if found is None or found.rms > limit * template.bound:
+            found = _nearby(picture, template, last)
+        if found is None:
             continue
         place = place_of(found, template, sample, sample + 1)
         if best is None or place.fit < best.fit:
             best = place
     return best
+
+
+def _anywhere(picture: Gray, template: Template, coarse: float) -> Match | None:
+    if not template.distinct:
+        return None
+    found = next(iter(search(picture, template, coarse)), None)
+    return found if found is not None and found.rms <= _ANYWHERE_SHARE * template.bound else None
+
+
+def _nearby(picture: Gray, template: Template, last: Place) -> Match | None:
+    """A good fit in reach, or a fair one right where the pointer was: it seldom moves meanwhile."""
+    near = (last.x - template.tip[0], last.y - template.tip[1])
+    found = search_near(picture, template, near, _REACH_PX)
+    if found is None:
+        return None
+    if template.distinct and found.rms <= _MOVING_SHARE * template.bound:
+        return found
+    same_kind = template.kind == last.kind
+    moved = np.hypot(found.x - near[0], found.y - near[1])
+    fair = found.rms <= _STAYING_SHARE * template.bound
+    if same_kind and moved <= _STAYING_PX and fair and stands_out(picture, template, found):
+        return found
+    return None

@@ -20,6 +20,7 @@ _SAME_OUTLINE = 0.85
 _SMALLEST_OUTLINE_PX = 150
 _OUTLINE_FIT = 0.7
 _PARKED_SHARE = 0.75
+_NEAR_SHARE = 0.95
 _SAME_PLACE_PX = 10
 _ALONE_SHARE = 0.6
 _FAINTEST_RIM = 14.0
@@ -187,13 +188,14 @@ def parked(
     for template in bank:
         for found in _resting(behind, template, block / COARSE_PX, last):
             inside = quiet[int(found.y) // block, int(found.x) // block]
-            good = found.rms <= _PARKED_SHARE * template.bound
-            if inside and good and _stands_out(behind, template, found):
+            limit = _PARKED_SHARE if template.distinct else _NEAR_SHARE
+            good = found.rms <= limit * template.bound
+            if inside and good and stands_out(behind, template, found):
                 places += _stretches(chunk, run, template, found)
     return places
 
 
-def _stands_out(picture: Gray, template: Template, found: Match) -> bool:
+def stands_out(picture: Gray, template: Template, found: Match) -> bool:
     """Whether the picture has an edge where the look ends: a flat patch is no pointer."""
     height, width = template.look.shape
     x, y = round(found.x), round(found.y)

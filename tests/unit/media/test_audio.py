@@ -175,7 +175,7 @@ def test_a_file_that_is_no_media_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(Rejected) as caught:
         list(audio_blocks(tmp_path / "a.mp4"))
 
-    assert caught.value.code == "unreadable_media"
+    assert caught.value.code == "web_page"
 
 
 def test_a_missing_file_is_not_the_items_fault(tmp_path: Path) -> None:
