@@ -1,6 +1,6 @@
 """Size and PSNR of the image formats the dataset could keep, on the true clean images.
 
-    python -m benchmarks.images
+python -m benchmarks.images
 """
 
 import time

@@ -17,8 +17,19 @@ from medpipe.stages.transcribe import Transcriber
 from medpipe.storage import open_store
 
 _FREE_BYTES = 10 << 30
-_PACKAGES = ("ray", "yt-dlp", "faster-whisper", "ctranslate2", "opencv-python-headless", "av",
-             "pyarrow", "deltalake", "s3fs", "boto3", "pydantic")
+_PACKAGES = (
+    "ray",
+    "yt-dlp",
+    "faster-whisper",
+    "ctranslate2",
+    "opencv-python-headless",
+    "av",
+    "pyarrow",
+    "deltalake",
+    "s3fs",
+    "boto3",
+    "pydantic",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,10 @@ def _scratch(config: MedpipeConfig) -> Finding:
     writable = os.access(folder, os.W_OK)
     seen = f"{folder}: {free / 2**30:.0f} GiB free" + ("" if writable else ", not writable")
     return Finding(
-        "scratch", writable and free > _FREE_BYTES, not writable, seen,
+        "scratch",
+        writable and free > _FREE_BYTES,
+        not writable,
+        seen,
         "set runtime.scratch_dir to a folder with 10 GiB free",
     )
 
@@ -105,7 +119,10 @@ def _youtube() -> Iterator[Finding]:
     """What yt-dlp wants for YouTube beyond itself."""
     found = [name for name in ("deno", "node") if shutil.which(name)]
     yield Finding(
-        "JavaScript runtime", bool(found), False, ", ".join(found) or "none",
+        "JavaScript runtime",
+        bool(found),
+        False,
+        ", ".join(found) or "none",
         "YouTube formats may be missing; `pip install deno` brings one",
     )
     ejs = None

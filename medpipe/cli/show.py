@@ -41,7 +41,7 @@ def progress(console: Console) -> Iterator[Callable[[Driver], None]]:
         task = bars.add_task("starting Ray", total=None, waiting="")
 
         def on_tick(driver: Driver) -> None:
-            done, total = driver.progress()
+            done, total = driver.flights.progress()
             bars.update(
                 task,
                 description="items",
@@ -61,7 +61,7 @@ def _plain(console: Console) -> Callable[[Driver], None]:
         now_s = time.monotonic()
         if now_s - said_at_s >= _PLAIN_EVERY_S:
             said_at_s = now_s
-            done, total = driver.progress()
+            done, total = driver.flights.progress()
             console.print(f"{done}/{total} items, {driver.scheduler.waiting_for}", highlight=False)
 
     return on_tick

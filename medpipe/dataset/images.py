@@ -37,8 +37,10 @@ def encode_image(bgr: NDArray[np.uint8], config: ImageConfig) -> bytes:
     options = {
         "png": [cv2.IMWRITE_PNG_COMPRESSION, 6],
         "jpeg": [
-            cv2.IMWRITE_JPEG_QUALITY, config.quality,
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+            cv2.IMWRITE_JPEG_QUALITY,
+            config.quality,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
         ],
     }[config.format]
     ok, data = cv2.imencode(f".{config.suffix}", bgr, options)

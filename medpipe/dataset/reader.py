@@ -76,10 +76,7 @@ class Dataset:
     def known(self) -> dict[str, KnownItem]:
         """What is in, by item id."""
         columns = ["id", "generation", "config_hash", "verdict", "reason"]
-        return {
-            row.pop("id"): KnownItem(**row)
-            for row in self.rows("items", columns).to_pylist()
-        }
+        return {row.pop("id"): KnownItem(**row) for row in self.rows("items", columns).to_pylist()}
 
     def funnel(self) -> dict[str, Any]:
         """Counts by verdict, reason and stage, and what the good items hold."""

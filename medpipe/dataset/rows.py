@@ -77,8 +77,7 @@ def sample_row(draft: SampleDraft, siblings: Sequence[str], origin: Provenance) 
         "sha256": draft.sha256,
         "phash": draft.phash,
         "scenes": [
-            {"start_s": s.start_s, "end_s": s.end_s, "box_px": list(s.box_px)}
-            for s in draft.scenes
+            {"start_s": s.start_s, "end_s": s.end_s, "box_px": list(s.box_px)} for s in draft.scenes
         ],
         "domains": [],
         "unrecovered_px": first.unrecovered_px,

@@ -78,7 +78,12 @@ ITEMS = _schema(
     audio_codec=_STRING,
     language=_STRING,
     counts=_struct(
-        scenes=_I32, samples=_I32, narrations=_I32, boxes=_I32, words=_I32, trace_points=_I32,
+        scenes=_I32,
+        samples=_I32,
+        narrations=_I32,
+        boxes=_I32,
+        words=_I32,
+        trace_points=_I32,
         drops=_I32,
     ),
     trace=TRACE,  # the whole video's, t_s from its start, shares of the decoded frame

@@ -1,6 +1,7 @@
 """Writes the Parquet files of one item's attempt and puts the manifest that decides for them."""
 
 import json
+import math
 import uuid
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -46,8 +47,11 @@ def write_item(
     files = tuple(
         file
         for table in TABLES
-        if (file := _write_table(store, table, rows.get(table, ()), item_id, generation,
-                                 config_hash))
+        if (
+            file := _write_table(
+                store, table, rows.get(table, ()), item_id, generation, config_hash
+            )
+        )
     )
     manifest = Manifest(
         item_id=item_id,
@@ -96,25 +100,37 @@ def _write_table(
 
 
 def _stats(footer: pq.FileMetaData) -> str:
-    """Delta's statistics of a file from its Parquet footer: rows, and bounds of flat columns."""
+    """Delta's statistics of a file from its Parquet footer: rows, and bounds of flat columns.
+
+    A column is left without bounds if any row group has none (Parquet drops those of long texts):
+    bounds that are too narrow would hide rows from readers that prune by them.
+    """
     bounds: dict[str, tuple[Any, Any]] = {}
     nulls: dict[str, int] = {}
+    unbounded: set[str] = set()
     for g in range(footer.num_row_groups):
         group = footer.row_group(g)
-        for c in range(group.num_columns):
-            column = group.column(c)
+        for column in map(group.column, range(group.num_columns)):
             name, stats = column.path_in_schema, column.statistics
             if "." in name or stats is None:
+                unbounded.add(name)
                 continue
             nulls[name] = nulls.get(name, 0) + (stats.null_count or 0)
-            if stats.has_min_max and isinstance(stats.min, str | int | float):
+            if stats.has_min_max and _is_json(stats.min) and _is_json(stats.max):
                 low, high = bounds.get(name, (stats.min, stats.max))
                 bounds[name] = (min(low, stats.min), max(high, stats.max))
+            elif stats.num_values:
+                unbounded.add(name)
+    bounded = [name for name in bounds if name not in unbounded]
     return json.dumps(
         {
             "numRecords": footer.num_rows,
-            "minValues": {name: low for name, (low, _) in bounds.items()},
-            "maxValues": {name: high for name, (_, high) in bounds.items()},
+            "minValues": {name: bounds[name][0] for name in bounded},
+            "maxValues": {name: bounds[name][1] for name in bounded},
             "nullCount": nulls,
         }
     )
+
+
+def _is_json(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, int | float) and math.isfinite(value))

@@ -21,7 +21,13 @@ from medpipe.errors import ConfigError, Rejected, Transient
 from medpipe.scheduling import Failure, FailureKind
 
 # What Ray writes when the node went, not the process (tried: SIGKILL to a raylet).
-_NODE_GONE = ("node has died", "node was terminated", "owner has died", "node is dead")
+_NODE_GONE = (
+    "node has died",
+    "node was terminated",
+    "node was preempted",
+    "owner has died",
+    "node is dead",
+)
 
 _DETAIL_CHARACTERS = 4000
 
@@ -61,7 +67,7 @@ def blame(error: BaseException) -> tuple[Failure, bool]:
             return Failure(FailureKind.BUG, "bug", _short(error)), False
 
 
-def _death(error: rx.ActorDiedError) -> Failure:
+def _death(error: rx.RayError) -> Failure:
     text = str(error)
     if getattr(error, "preempted", False) or any(sign in text for sign in _NODE_GONE):
         return Failure(FailureKind.LOST, "node_lost", _short(error))
@@ -81,9 +87,11 @@ def _raised(error: rx.RayTaskError) -> Failure:
             return Failure(FailureKind.DEATH, "out_of_memory", _short(error))
         case OSError(errno=errno.ENOSPC):
             return Failure(FailureKind.TRANSIENT, "disk_full", str(cause))
-        case rx.ActorDiedError():  # the worker that held the file died under a call from this one
-            return _death(cause)
         case rx.RayError():
+            if "ActorDiedError" in f"{type(cause).__name__} {cause}":
+                # The worker that held the file died under a call from this one. Ray cannot pickle
+                # that error and puts a plain RayError with its text in its place (2.60).
+                return _death(cause)
             return Failure(FailureKind.LOST, "source_lost", _short(cause))
         case _:
             return Failure(FailureKind.BUG, "bug", _short(error))

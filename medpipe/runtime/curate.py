@@ -16,7 +16,8 @@ from medpipe.errors import ConfigError
 from medpipe.pipeline import RECORD_REJECTION, VIDEO_WALK
 from medpipe.queues import WorkQueue
 from medpipe.runtime.cluster import connected
-from medpipe.runtime.driver import Driver, Tally
+from medpipe.runtime.driver import Driver
+from medpipe.runtime.flights import Flights, Tally
 from medpipe.runtime.pools import Pools, pool_sizes
 from medpipe.scheduling import Scheduler
 from medpipe.storage import open_store
@@ -90,16 +91,9 @@ def curate(
     with connected(config.runtime):
         up_s = time.time()
         scheduler = Scheduler(scheduling, VIDEO_WALK, RECORD_REJECTION, pool_sizes(config))
-        driver = Driver(
-            config,
-            queue,
-            committer,
-            Dataset(store).known(),
-            scheduler,
-            Pools(config, store.uri, uuid.uuid4().hex),
-            on_tick,
-            sink,
-        )
+        flights = Flights(config, queue, Dataset(store).known(), sink)
+        pools = Pools(config, store.uri, uuid.uuid4().hex)
+        driver = Driver(config.runtime, flights, committer, scheduler, pools, on_tick, sink)
         with _draining(scheduler) as drained:
             driver.run()
         ended_s = time.time()
@@ -108,7 +102,7 @@ def curate(
             raise ConfigError(driver.failure.detail)
         raise RuntimeError(f"the job cannot go on: {driver.failure}")
     interrupted = drained.is_set() and queue.counts().open > 0
-    return Outcome(driver.tally, recovered, interrupted, ended_s - began_s, ended_s - up_s)
+    return Outcome(flights.tally, recovered, interrupted, ended_s - began_s, ended_s - up_s)
 
 
 @contextmanager

@@ -74,10 +74,8 @@ class Pools:
                 raise ValueError(f"no such pool: {pool!r}")
         options_of_class: dict[str, Any] = {"concurrency_groups": _GROUPS}
         actor_class: Any = ray.remote(**options_of_class)(_KINDS[pool])
-        actor = (
-            actor_class
-            .options(num_cpus=cpus, num_gpus=gpus, **options)
-            .remote(worker, self._config, self._out)
+        actor = actor_class.options(num_cpus=cpus, num_gpus=gpus, **options).remote(
+            worker, self._config, self._out
         )
         self._actors[worker] = actor
         return actor.open.remote(), actor.life.remote()

@@ -201,13 +201,5 @@ class Stop:
 
 
 Instruction = (
-    LeaseItems
-    | StartWorker
-    | StopWorker
-    | KillWorker
-    | RunStep
-    | Commit
-    | Finish
-    | Release
-    | Stop
+    LeaseItems | StartWorker | StopWorker | KillWorker | RunStep | Commit | Finish | Release | Stop
 )

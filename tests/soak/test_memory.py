@@ -59,7 +59,6 @@ def compare(short_s: float, long_s: float, tmp_path: Path) -> None:
     assert set(peaks["long"]) == {"driver", "ExtractWorker", "TranscribeWorker", "WriteWorker"}
     ratio = sum(peaks["long"].values()) / sum(peaks["short"].values())
     shown = {n: {k: v >> 20 for k, v in p.items()} for n, p in peaks.items()}
-    print(f"peak MiB {shown}, ratio {ratio:.3f}")
     assert ratio <= 1.2, f"peak MiB {shown}"
 
 

@@ -28,11 +28,14 @@ _GHOST_RIM_PX = 3
 _FEWEST_TO_LEARN = 4
 _LONGEST_SIDE_PX = 160
 _REACH_PX = 48
+_LONGEST_REACH_PX = 240
 _FULL_SEARCH_S = 0.5
 _MOVING_SHARE = 0.85
-_ANYWHERE_SHARE = 0.6
+_ANYWHERE_SHARE = 0.75
 _ELSEWHERE_SHARE = 0.1
-_STAYING_SHARE = 1.4
+_MOVER_SAMPLES = 2
+_OUTRUN_SHARE = 0.5
+_STAYING_SHARE = 1.15
 _STAYING_PX = 6
 
 
@@ -198,11 +201,22 @@ def _still_places(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> list[Pla
             places.append(place)
         if place is None or place.fit > 1:
             unknown.append(blob)
+    movers = [p for p in places if p.fit <= 1 and p.end - p.start <= _MOVER_SAMPLES]
+    places = [p for p in places if not _is_outrun(p, movers)]
     sure = [p for p in places if p.fit <= 1]
     still = parked(chunk, run, view.behind, quiet, bank.templates, bank.last)
     places += [p for p in still if not _is_elsewhere(p, sure)]
     places += loose_places(unknown, sure, run)
     return follow(places, run, chunk.first.shape[1])
+
+
+def _is_outrun(resting: Place, movers: list[Place]) -> bool:
+    """Whether the pointer was seen moving for most of the time it is said to rest."""
+    length = resting.end - resting.start
+    if length <= _MOVER_SAMPLES:
+        return False
+    shared = sum(resting.start <= p.start < resting.end for p in movers)
+    return shared > _OUTRUN_SHARE * length
 
 
 def _is_elsewhere(parked_place: Place, sure: list[Place]) -> bool:
@@ -217,31 +231,32 @@ def _is_elsewhere(parked_place: Place, sure: list[Place]) -> bool:
 def _moving_places(chunk: Chunk, run: Run, bank: Bank) -> list[Place | None]:
     if not bank.templates:
         return [None] * (run.end - run.start)
-    last, full_at = bank.last, -np.inf
+    last, full_at, lost = bank.last, -np.inf, 0
     coarse = chunk.layout.block / COARSE_PX
     found: list[Place | None] = []
     for sample, picture in Replay(chunk).over(run.start, run.end):
         time_s = chunk.times_s[sample]
         place = None
         if last is not None:
-            place = _best(picture, bank, last, sample, coarse)
+            reach = min(_REACH_PX * (1 + lost), _LONGEST_REACH_PX)
+            place = _best(picture, bank, last, sample, coarse, reach)
         if place is None and time_s - full_at >= _FULL_SEARCH_S:
             full_at = time_s
-            place = _best(picture, bank, None, sample, coarse)
+            place = _best(picture, bank, None, sample, coarse, 0)
         found.append(place)
-        last = place or last
+        last, lost = place or last, 0 if place is not None else lost + 1
     return found
 
 
 def _best(
-    picture: Gray, bank: Bank, last: Place | None, sample: int, coarse: float
+    picture: Gray, bank: Bank, last: Place | None, sample: int, coarse: float, reach: int
 ) -> Place | None:
     best: Place | None = None
     for template in bank.templates:
         if last is None:
             found = _anywhere(picture, template, coarse)
         else:
-            found = _nearby(picture, template, last)
+            found = _nearby(picture, template, last, reach)
         if found is None:
             continue
         place = place_of(found, template, sample, sample + 1)
@@ -257,10 +272,12 @@ def _anywhere(picture: Gray, template: Template, coarse: float) -> Match | None:
     return found if found is not None and found.rms <= _ANYWHERE_SHARE * template.bound else None
 
 
-def _nearby(picture: Gray, template: Template, last: Place) -> Match | None:
+def _nearby(picture: Gray, template: Template, last: Place, reach: int) -> Match | None:
     """A good fit in reach, or a fair one right where the pointer was: it seldom moves meanwhile."""
     near = (last.x - template.tip[0], last.y - template.tip[1])
-    found = search_near(picture, template, near, _REACH_PX)
+    if not template.distinct:
+        reach = _REACH_PX
+    found = search_near(picture, template, near, reach)
     if found is None:
         return None
     if template.distinct and found.rms <= _MOVING_SHARE * template.bound:

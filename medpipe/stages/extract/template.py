@@ -27,6 +27,7 @@ _PROMISING = 6
 _DISTINCT_CONTRAST = 22.0
 _DISTINCT_SHARE = 0.75
 _BOUND_SHARE = 0.7
+_ROUND = frozenset({PointerKind.LASER, PointerKind.HALO})
 _SMALLEST_DISC_PX = 20
 _DISC_FILL = 0.6
 _SMALLEST_CORE_PX = 60
@@ -266,7 +267,8 @@ def _accepted(
     shape: Shape = read_shape(look, weight)
     mean = float((look * weight).sum() / weight.sum())
     contrast = float((((look - mean) ** 2 * weight).sum() / weight.sum()) ** 0.5)
-    distinct = contrast > _DISTINCT_CONTRAST and bound < _DISTINCT_SHARE * rarest
+    rare = contrast > _DISTINCT_CONTRAST and bound < _DISTINCT_SHARE * rarest
+    distinct = rare and shape.kind not in _ROUND
     bound = min(bound, _BOUND_SHARE * rarest)
     return Template(look, weight, shape.tip, shape.kind, bound, len(good), distinct)
 

@@ -11,8 +11,8 @@ from medpipe.records import PointerKind
 _FINER = 4
 _ALIKE_TURNED = 0.72
 _SLACK = 6
-_DISC_FILL = 0.5
-_DISC_HULL = (0.72, 0.9)
+_DISC_FILL = 0.35
+_DISC_HULL = (0.7, 0.9)
 _CLOSE = np.ones((7, 7), np.uint8)
 
 Floats = NDArray[np.float32]

@@ -14,6 +14,8 @@ from medpipe.stages.extract.template import Match, Template, match, match_blob, 
 _COVERED = 0.5
 _OUTLINE_HELP = 0.8
 _WEAKEST_FIT = 1.6
+_WEAKEST_RESTING_FIT = 1.25
+_RESTS_SAMPLES = 3
 _MERGED_FIT = 0.75
 _OUTLINE_SLACK_PX = 2
 _SAME_OUTLINE = 0.85
@@ -28,7 +30,7 @@ _HIDDEN_COST = 1.0
 _GOOD_COST = 0.7
 _WEAK_COST = 0.2
 _SWITCH_COST = 0.9
-_DOUBTFUL_FIT = 0.7
+_DOUBTFUL_FIT = 0.6
 _STIR_PX = 6
 _FARTHEST_COST = 1.5
 _COST_A_WIDTH = 3.0
@@ -85,7 +87,9 @@ def place_blob(blob: Blob, template: Template) -> Place | None:
     covered, overlap, filled = _overlap(template, found, blob)
     fit = found.rms / (template.bound * (1 + _OUTLINE_HELP * overlap))
     merged = fit < _MERGED_FIT and filled > _COVERED
-    if fit > _WEAKEST_FIT or not (covered > _COVERED or merged):
+    rests = blob.end - blob.start > _RESTS_SAMPLES
+    weakest = _WEAKEST_RESTING_FIT if rests else _WEAKEST_FIT
+    if fit > weakest or not (covered > _COVERED or merged):
         return None
     return replace(place_of(found, template, blob.start, blob.end), fit=fit)
 

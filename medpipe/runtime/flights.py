@@ -1,0 +1,200 @@
+"""The items in flight: their leases, what their steps gave so far, and what the queue is told."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from medpipe.config import MedpipeConfig
+from medpipe.dataset import Manifest
+from medpipe.dataset.reader import KnownItem
+from medpipe.pipeline import Ticket
+from medpipe.queues import Lease, LeaseLost, Tries, WorkQueue
+from medpipe.records import Transcript, Video
+from medpipe.runtime.pools import Ref
+from medpipe.scheduling import (
+    Event,
+    Failure,
+    Finish,
+    Leased,
+    LeaseLostEvent,
+    QueueSeen,
+    Release,
+)
+from medpipe.scheduling.events import ItemTries
+from medpipe.telemetry import SILENT, Sink, Timings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Flight:
+    """What the driver knows of an item in flight.
+
+    Attributes:
+        attempt: The scheduler's number of the attempt that runs.
+        extractor: Name of the worker that holds the file.
+        watched: Reference to what extracting gave; its images never pass through the driver.
+    """
+
+    lease: Lease
+    ticket: Ticket
+    attempt: int = 0
+    timings: Timings = field(default_factory=Timings)
+    video: Video | None = None
+    extractor: str = ""
+    watched: Ref | None = None
+    transcript: Transcript | None = None
+    manifest: Manifest | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done so far."""
+
+    done: int = 0
+    rejected: int = 0
+    dead: int = 0
+    retried: int = 0
+    already_in: int = 0
+    media_s: float = 0.0
+
+
+class Flights:
+    """Leases items, remembers what is known of them, and ends them in the queue.
+
+    Args:
+        config: All settings.
+        queue: Where items are leased.
+        known: Items that are in the dataset.
+        sink: Where figures go.
+    """
+
+    def __init__(
+        self,
+        config: MedpipeConfig,
+        queue: WorkQueue,
+        known: dict[str, KnownItem],
+        sink: Sink = SILENT,
+    ) -> None:
+        self._lease_s = config.runtime.lease_s
+        self._hash = config.rows_hash()
+        self._queue = queue
+        self._known = known
+        self._sink = sink
+        self._flights: dict[str, Flight] = {}
+        self.tally = Tally()
+
+    def __getitem__(self, item_id: str) -> Flight:
+        return self._flights[item_id]
+
+    def get(self, item_id: str, attempt: int) -> Flight | None:
+        """The flight of an item if this attempt is still the one that runs."""
+        flight = self._flights.get(item_id)
+        return flight if flight is not None and flight.attempt == attempt else None
+
+    def having(self, item_ids: list[str]) -> list[Flight]:
+        """The flights of those items that are still in flight."""
+        return [self._flights[item_id] for item_id in item_ids if item_id in self._flights]
+
+    def progress(self) -> tuple[int, int]:
+        """Items at an end in this run, and all that the run knows of."""
+        tally = self.tally
+        ended = tally.done + tally.rejected + tally.dead + tally.already_in
+        return ended, ended + self._queue.counts().open
+
+    def lease(self, n: int) -> list[Event]:
+        """Lease up to n items; those that are in already are acked on the spot."""
+        events: list[Event] = []
+        while len(events) < n:
+            leases = self._queue.lease(n - len(events), lease_s=self._lease_s)
+            if not leases:
+                break
+            for lease in leases:
+                known = self._known.get(lease.item.id)
+                if known and self._is_in(known, lease.tries):
+                    self._ack_known(lease, known)
+                    continue
+                generation = known.generation + 1 if known else 1
+                self._flights[lease.item.id] = Flight(lease, Ticket(lease.item, generation))
+                events.append(Leased(lease.item.id, _item_tries(lease.tries)))
+        if not events:
+            elsewhere = self._queue.counts().open - len(self._flights)
+            events.append(QueueSeen(ready=0, open_elsewhere=elsewhere))
+        return events
+
+    def beat(self) -> list[Event]:
+        """Renew all leases; tells which are lost."""
+        leases = [flight.lease for flight in self._flights.values()]
+        if not leases:
+            return []
+        lost = self._queue.extend(leases, lease_s=self._lease_s)
+        for lease in lost:
+            self._flights.pop(lease.item.id, None)
+        return [LeaseLostEvent(lease.item.id) for lease in lost]
+
+    def finish(self, finish: Finish) -> None:
+        """End an item in the queue."""
+        flight = self._flights.pop(finish.item_id)
+        lease, state, manifest = flight.lease, finish.state, flight.manifest
+        generation = lease.tries.generation
+        if manifest is not None:
+            generation = manifest.generation
+            self._known[finish.item_id] = KnownItem(
+                generation, manifest.config_hash, manifest.verdict, manifest.reason
+            )
+        tries = _queue_tries(finish.tries, finish.failure, generation)
+        _told(lease, lambda: self._queue.finish(lease, state, tries))
+        self._count(state, flight, finish.failure)
+
+    def release(self, release: Release) -> None:
+        """Give an item back to the queue for another try."""
+        lease = self._flights.pop(release.item_id).lease
+        self.tally.retried += 1
+        logger.warning("%s again in %.0f s: %s", release.item_id, release.delay_s, release.failure)
+        tries = _queue_tries(release.tries, release.failure, lease.tries.generation)
+        _told(lease, lambda: self._queue.release(lease, tries, delay_s=release.delay_s))
+
+    def _is_in(self, known: KnownItem, tries: Tries) -> bool:
+        """Whether an item's rows stand: made with this config, and not asked for again."""
+        return known.config_hash == self._hash and known.generation > tries.generation
+
+    def _ack_known(self, lease: Lease, known: KnownItem) -> None:
+        self.tally.already_in += 1
+        tries = Tries(generation=known.generation, last_code=known.reason)
+        state = "done" if known.verdict == "done" else "rejected"
+        _told(lease, lambda: self._queue.finish(lease, state, tries))
+
+    def _count(self, state: str, flight: Flight, failure: Failure | None) -> None:
+        match state:
+            case "done":
+                self.tally.done += 1
+                self.tally.media_s += flight.video.duration_s if flight.video else 0.0
+            case "rejected":
+                self.tally.rejected += 1
+            case _:
+                self.tally.dead += 1
+                logger.error("dead letter %s: %s", flight.lease.item.id, failure)
+        self._sink.count("medpipe_items_total", 1, {"state": state})
+
+
+def _told(lease: Lease, act: Callable[[], None]) -> None:
+    try:
+        act()
+    except LeaseLost:
+        logger.warning("the lease on %s was lost before its end was told", lease.item.id)
+
+
+def _item_tries(tries: Tries) -> ItemTries:
+    return ItemTries(tries.bugs, tries.deaths, tries.transients, tries.first_transient_at_s)
+
+
+def _queue_tries(tries: ItemTries, failure: Failure | None, generation: int) -> Tries:
+    return Tries(
+        bugs=tries.bugs,
+        deaths=tries.deaths,
+        transients=tries.transients,
+        first_transient_at_s=tries.first_transient_at_s,
+        generation=generation,
+        last_code=failure.code if failure else None,
+        last_detail=failure.detail if failure else None,
+    )
