@@ -8,6 +8,20 @@ import pytest
 from medpipe.demo.judge import bundled_lectures
 from tests.support import command
 
+DEMO_KEYS = {
+    "wer",
+    "pointer_recall",
+    "pointer_precision",
+    "median_error_px",
+    "scene_f1",
+    "box_iou",
+    "items",
+    "samples",
+    "rejects",
+    "dataset",
+    "report",
+}
+
 
 def test_extract_writes_points_scenes_and_images(tmp_path: Path) -> None:
     video = min(bundled_lectures(), key=lambda path: path.stat().st_size)
@@ -92,19 +106,7 @@ def test_the_demo_meets_its_bars_and_prints_one_object(tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     figures = ran.json
 
-    assert set(figures) == {
-        "wer",
-        "pointer_recall",
-        "pointer_precision",
-        "median_error_px",
-        "scene_f1",
-        "box_iou",
-        "items",
-        "samples",
-        "rejects",
-        "dataset",
-        "report",
-    }
+    assert set(figures) == DEMO_KEYS
     assert figures["wer"] <= 0.20
     assert figures["pointer_recall"] >= 0.85
     assert figures["pointer_precision"] >= 0.95

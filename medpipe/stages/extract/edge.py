@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from medpipe.errors import Rejected
 from medpipe.media.video import Frame, VideoReader, open_video
 from medpipe.records import Extraction, Scene, Trace
 from medpipe.stages.extract.chunkwork import Bank, Seen, View, work_chunk
@@ -71,7 +72,7 @@ class _Session:
             if delta.moved.mean() > _SHAKEN_SHARE:
                 self._shaken_at = frame.time_s
         self._keep(frame)
-        if self._is_full():
+        if self._is_full(self._chunk):
             self._work()
 
     def _keep(self, frame: Frame) -> None:
@@ -82,9 +83,8 @@ class _Session:
             self._kept_at = frame.time_s
             self._changed_since_kept = False
 
-    def _is_full(self) -> bool:
-        chunk, config = self._chunk, self._config
-        assert chunk is not None
+    def _is_full(self, chunk: Chunk) -> bool:
+        config = self._config
         waiting = len(self._kept) * self._width * self._height * 1.5
         return (
             chunk.times_s[-1] - chunk.times_s[0] >= config.max_chunk_s
@@ -110,12 +110,10 @@ class _Session:
 
     def _add_view(self, chunk: Chunk, seen: Seen, view: View) -> None:
         run = view.run
-        goes_on = run.start == 0 and not seen.fresh and self._draft is not None
-        if not goes_on:
-            self._close_scene()
-            self._draft = _Draft(chunk.times_s[run.start], chunk.times_s[run.end - 1])
         draft = self._draft
-        assert draft is not None
+        if draft is None or run.start > 0 or seen.fresh:
+            self._close_scene()
+            draft = self._draft = _Draft(chunk.times_s[run.start], chunk.times_s[run.end - 1])
         draft.end_s = chunk.times_s[run.end - 1]
         level = chunk.level(run.start, run.end)
         for index, frame in self._kept:
@@ -210,7 +208,8 @@ def extract(path: str | Path, images_dir: Path, config: ExtractConfig) -> Extrac
             if frame.time_s >= due_s - _EARLY_SAMPLE * step_s:
                 session.see(frame)
                 due_s = max(due_s + step_s, frame.time_s + step_s / 2)
-        assert session is not None
+        if session is None:
+            raise Rejected("corrupt_video", "no frame could be decoded")
         return session.finish(reader)
 
 

@@ -1,3 +1,4 @@
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_broken_packets_are_skipped_and_counted(tmp_path: Path) -> None:
         times = [frame.time_s for frame in reader]
 
     assert 20 < len(times) <= 100
-    assert all(b > a for a, b in zip(times, times[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(times))
 
 
 def test_a_file_that_is_no_video_is_rejected(tmp_path: Path) -> None:
