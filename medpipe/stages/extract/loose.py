@@ -20,6 +20,8 @@ _SIDE_SPAN = 1.6
 _FIT = 0.85
 _LONGEST_REST_SHARE = 0.6
 _ROUND_SHARE = 0.6
+_ROUND_SIDES = (0.66, 1.5)
+_ROUND_HULL = 0.68
 
 
 def loose_places(unknown: Sequence[Blob], known: Sequence[Place], run: Run) -> list[Place]:
@@ -87,11 +89,11 @@ def _distinct(blobs: list[Blob]) -> int:
 
 def _is_round(mask: Mask) -> bool:
     height, width = mask.shape
-    if not 0.66 < height / width < 1.5:
+    if not _ROUND_SIDES[0] < height / width < _ROUND_SIDES[1]:
         return False
     points = np.argwhere(mask)[:, ::-1].astype(np.int32)
     hull = cv2.contourArea(cv2.convexHull(points)) / max(1, (height - 1) * (width - 1))
-    return bool(hull > 0.68)
+    return bool(hull > _ROUND_HULL)
 
 
 def _place(blob: Blob, central: bool) -> Place:

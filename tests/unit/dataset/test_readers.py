@@ -1,4 +1,8 @@
-"""The tables open in what people use, each in a fresh interpreter as a reader would start it."""
+"""The tables open in what people use, each in a fresh interpreter as a reader would start it.
+
+Readers that scan by pyarrow's dataset are given pyarrow's own file system: over that of delta-rs
+(1.6, pyarrow 26) every tenth process or so read well and then aborted at its exit.
+"""
 
 import json
 import os
@@ -19,7 +23,9 @@ SAMPLES = [f"{item}#{n:03d}" for item in (A, B) for n in (0, 1)]
 OPEN = """
 import json, sys, os
 from deltalake import DeltaTable
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 table = DeltaTable(sys.argv[1])
+files = SubTreeFileSystem(sys.argv[1], LocalFileSystem())
 """
 
 
@@ -50,7 +56,7 @@ def run(code: str, table: Path, folder: Path) -> Any:
 @pytest.mark.parametrize(
     "code",
     [
-        pytest.param("ids = table.to_pandas()['id']", id="pandas"),
+        pytest.param("ids = table.to_pandas(filesystem=files)['id']", id="pandas"),
         pytest.param(
             "import pandas; ids = pandas.concat(map(pandas.read_parquet, table.file_uris()))['id']",
             id="pandas by file",
@@ -61,7 +67,8 @@ def run(code: str, table: Path, folder: Path) -> Any:
             id="pyarrow",
         ),
         pytest.param(
-            "ids = table.to_pyarrow_dataset().to_table(['id'])['id'].to_pylist()",
+            "rows = table.to_pyarrow_dataset(filesystem=files)\n"
+            "ids = rows.to_table(['id'])['id'].to_pylist()",
             id="pyarrow dataset",
         ),
         pytest.param("import polars; ids = polars.read_delta(sys.argv[1])['id']", id="polars"),
@@ -77,7 +84,7 @@ def run(code: str, table: Path, folder: Path) -> Any:
             id="duckdb by file",
         ),
         pytest.param(
-            "import duckdb; rows = table.to_pyarrow_dataset()\n"
+            "import duckdb; rows = table.to_pyarrow_dataset(filesystem=files)\n"
             "ids = [i for i, in duckdb.sql('select id from rows').fetchall()]",
             id="duckdb",
         ),
@@ -91,7 +98,7 @@ def test_a_reader_sees_each_sample_of_the_newest_generation_once(
 
 def test_a_filter_by_item_reads_that_items_files_only(samples: Path, tmp_path: Path) -> None:
     code = """
-rows = table.to_pyarrow_dataset()
+rows = table.to_pyarrow_dataset(filesystem=files)
 import pyarrow.dataset as ds
 kept = list(rows.get_fragments(filter=ds.field("item_id") == "file:b"))
 print(json.dumps([len(list(rows.get_fragments())), len(kept)]))
@@ -136,6 +143,9 @@ print(json.dumps({
 
 
 def test_the_images_are_whole_files_of_their_own(samples: Path, tmp_path: Path) -> None:
-    code = "print(json.dumps(table.to_pandas().sort_values('id')['image'][0]['bytes'].hex()))"
+    code = """
+rows = table.to_pandas(filesystem=files).sort_values("id")
+print(json.dumps(rows["image"].iloc[0]["bytes"].hex()))
+"""
 
-    assert bytes.fromhex(run(code, samples, tmp_path)) in {jpeg(40), jpeg(80)}
+    assert bytes.fromhex(run(code, samples, tmp_path)) == jpeg(40)

@@ -88,7 +88,8 @@ def test_broken_packets_are_skipped_and_counted(tmp_path: Path) -> None:
     with open_video(path) as reader:
         times = [frame.time_s for frame in reader]
 
-    assert 20 < len(times) <= 100
+    assert 90 <= len(times) < 100
+    assert reader.broken >= 1
     assert all(b > a for a, b in itertools.pairwise(times))
 
 

@@ -29,7 +29,7 @@ def slide(seed: int, bright: int = 30) -> Image:
 
 def draw_arrow(image: Image, x: float, y: float) -> None:
     shape = np.array([(0, 0), (0, 16), (4, 12), (7, 18), (9, 17), (6.5, 11.5), (11, 11.5)])
-    points = np.round(((*shape, x, y)) * 16).astype(np.int32)
+    points = np.round(np.add(shape, (x, y)) * 16).astype(np.int32)
     cv2.fillPoly(image, [points], (255, 255, 255), cv2.LINE_AA, 4)
     cv2.polylines(image, [points], True, (0, 0, 0), 1, cv2.LINE_AA, 4)
 
