@@ -155,12 +155,12 @@ def _raised_by_yt_dlp(error: BaseException) -> bool:
     return owners[-1:] == homes[1:]
 
 
-def run(job: dict[str, Any], emit: Emit) -> None:
-    """Do one job and emit its events."""
+def run(job: dict[str, Any], emit: Emit, client: type[Ydl] = Ydl) -> None:
+    """Do one job and emit its events; `client` is what talks to sites."""
     config = FetchConfig.model_validate(job["fetch"])
     folder = Path(job["folder"]) if job.get("folder") else None
     try:
-        with guard(policy_of(config), every_thread=True), Ydl(options(config, emit)) as ydl:
+        with guard(policy_of(config), every_thread=True), client(options(config, emit)) as ydl:
             if folder is None:
                 listing(ydl, job["url"], config.max_entries, emit)
                 emit("end", {})

@@ -19,7 +19,7 @@ from medpipe.stages.acquire.config import FetchConfig
 from medpipe.stages.acquire.failures import clean_message
 
 _LOG = logging.getLogger(__name__)
-_CHILD = "medpipe.stages.acquire.downloader"
+DOWNLOADER = "medpipe.stages.acquire.downloader"
 _KEPT_ENVIRONMENT = (
     "HOME",
     "LANG",
@@ -34,8 +34,22 @@ _KEPT_ENVIRONMENT = (
 _MAX_LINE = 2**22
 
 
-def download(url: str, folder: Path, config: FetchConfig, max_duration_s: float) -> dict[str, Any]:
+def download(
+    url: str,
+    folder: Path,
+    config: FetchConfig,
+    max_duration_s: float,
+    *,
+    module: str = DOWNLOADER,
+) -> dict[str, Any]:
     """Download one video into a folder and return what is known of it.
+
+    Args:
+        url: What to fetch.
+        folder: Where to put it; nobody else's.
+        config: How.
+        max_duration_s: Longer videos are rejected before they are fetched.
+        module: What runs as the downloading process.
 
     Returns:
         `paths`, `title`, `channel`, `licence`.
@@ -48,7 +62,7 @@ def download(url: str, folder: Path, config: FetchConfig, max_duration_s: float)
     """
     job = {"url": url, "folder": str(folder), "max_duration_s": max_duration_s}
     deadline = time.monotonic() + config.download_timeout_s
-    for event in _events(job, config, deadline, None):
+    for event in _events(job, config, deadline, None, module):
         if event["event"] == "file":
             return event
     raise RuntimeError("the downloading process ended without a file or a reason")
@@ -75,12 +89,16 @@ def read_list(url: str, config: FetchConfig) -> Iterator[dict[str, Any]]:
 
 
 def _events(
-    job: dict[str, Any], config: FetchConfig, deadline: float | None, silence_s: float | None
+    job: dict[str, Any],
+    config: FetchConfig,
+    deadline: float | None,
+    silence_s: float | None,
+    module: str = DOWNLOADER,
 ) -> Iterator[dict[str, Any]]:
     """Yield the child's events; raise what it failed with; kill it when time is up."""
     fetch = config.model_dump(mode="json")
     fetch["proxy"] = config.proxy.get_secret_value() if config.proxy else None
-    with tempfile.TemporaryFile() as complaints, _child(complaints) as child:
+    with tempfile.TemporaryFile() as complaints, _child(module, complaints) as child:
         _tell(child, {**job, "fetch": fetch})
         for line in _lines(child, deadline, silence_s):
             event = json.loads(line)
@@ -118,12 +136,12 @@ def _raise_failure(event: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _child(complaints: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _child(module: str, complaints: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     beside = str(Path(sys.executable).parent)
     kept["PATH"] = os.pathsep.join([beside, kept.get("PATH", os.defpath)])
     child = subprocess.Popen(
-        [sys.executable, "-m", _CHILD],
+        [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=complaints,

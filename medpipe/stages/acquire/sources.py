@@ -4,13 +4,15 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from medpipe.errors import Rejected, Transient
 from medpipe.records import Item
-from medpipe.stages.acquire.config import AcquireConfig, Refusal
+from medpipe.stages.acquire.config import AcquireConfig, FetchConfig, Refusal
 from medpipe.stages.acquire.edge import sha256_of
 from medpipe.stages.acquire.formats import clean_text, has_video_suffix, is_media_url
 from medpipe.stages.acquire.ids import (
@@ -30,9 +32,19 @@ _MAX_URI = 4096
 _MAX_LIST_DEPTH = 8
 
 Found = Item | Refusal
+_Read = Callable[[str], Iterator[dict[str, Any]]]
 
 
-def resolve(sources: Iterable[str], config: AcquireConfig) -> Iterator[Found]:
+class ListReader(Protocol):
+    """What reads the entries behind a URL; see `process.read_list`."""
+
+    def __call__(self, url: str, config: FetchConfig) -> Iterator[dict[str, Any]]:
+        """Yield the entries as the site hands them out."""
+
+
+def resolve(
+    sources: Iterable[str], config: AcquireConfig, *, reader: ListReader = read_list
+) -> Iterator[Found]:
     """Yield an item for each thing that the sources name, and a refusal for each that is none.
 
     Lazy: files are hashed and playlists are read as the iterator is advanced. Nothing is
@@ -43,21 +55,21 @@ def resolve(sources: Iterable[str], config: AcquireConfig) -> Iterator[Found]:
         sources: Paths of files and folders, `file://`, http and https URLs of videos, pages,
             feeds, playlists and channels, `yt:` and `pmc:` ids, `@list.txt`.
         config: How to fetch pages.
+        reader: What reads pages and playlists.
 
     Raises:
         ConfigError: The cookie file cannot be read.
     """
+    read = partial(reader, config=config.fetch)
     for source in sources:
-        yield from _resolved(source.strip(), config, Path(), ())
+        yield from _resolved(source.strip(), read, Path(), ())
 
 
-def _resolved(
-    source: str, config: AcquireConfig, base: Path, lists: tuple[Path, ...]
-) -> Iterator[Found]:
+def _resolved(source: str, read: _Read, base: Path, lists: tuple[Path, ...]) -> Iterator[Found]:
     if not source or "\0" in source:
         yield _refused(source, "bad_source", "an empty name, or one with a zero byte, is no source")
     elif source.startswith("@"):
-        yield from _list(source, config, base / source[1:], lists)
+        yield from _list(source, read, base / source[1:], lists)
     elif source[:3].lower() == "yt:":
         yield _youtube(source, source[3:])
     elif (article := pmc_article(source)) is not None:
@@ -69,7 +81,7 @@ def _resolved(
     elif (scheme := _SCHEME.match(source)) is None:
         yield from _path(source, base / source)
     elif scheme.group(1).lower() in ("http", "https"):
-        yield from _url(source, config)
+        yield from _url(source, read)
     else:
         yield _refused(source, "unsupported_scheme", f"cannot fetch {scheme.group(1)}: addresses")
 
@@ -85,9 +97,7 @@ def _youtube(source: str, video_id: str) -> Found:
     return Item(id=f"yt:{video_id}", uri=watch_url(video_id))
 
 
-def _list(
-    source: str, config: AcquireConfig, path: Path, lists: tuple[Path, ...]
-) -> Iterator[Found]:
+def _list(source: str, read: _Read, path: Path, lists: tuple[Path, ...]) -> Iterator[Found]:
     place = path.resolve()
     if place in lists or len(lists) >= _MAX_LIST_DEPTH:
         yield _refused(source, "list_loop", "the list leads back to itself, or too deep")
@@ -97,7 +107,7 @@ def _list(
             for line in lines:
                 inner = line.strip()
                 if inner and not inner.startswith("#"):
-                    yield from _resolved(inner, config, place.parent, (*lists, place))
+                    yield from _resolved(inner, read, place.parent, (*lists, place))
     except FileNotFoundError:
         yield _refused(source, "missing_file", "there is no such list")
     except UnicodeDecodeError:
@@ -162,7 +172,7 @@ def _file(source: str, path: Path) -> Found:
     return Item(id=f"file:{digest}", uri=uri, title=clean_text(path.stem, 300))
 
 
-def _url(source: str, config: AcquireConfig) -> Iterator[Found]:
+def _url(source: str, read: _Read) -> Iterator[Found]:
     video_id = youtube_video(source)
     if video_id is not None:
         yield _youtube(source, video_id)
@@ -171,7 +181,7 @@ def _url(source: str, config: AcquireConfig) -> Iterator[Found]:
     if isinstance(page, Refusal) or is_media_url(page.uri):
         yield page
     else:
-        yield from _page(source, page, config)
+        yield from _page(source, page, read)
 
 
 def _of_url(source: str, told: dict[str, str | None]) -> Found:
@@ -194,12 +204,12 @@ def _of_url(source: str, told: dict[str, str | None]) -> Found:
     )
 
 
-def _page(source: str, page: Item, config: AcquireConfig) -> Iterator[Found]:
+def _page(source: str, page: Item, read: _Read) -> Iterator[Found]:
     """Yield what a page leads to; a page that cannot be read is an item that will say why."""
     is_list = is_youtube_list(page.uri)
     count = 0
     try:
-        for event in read_list(page.uri, config.fetch):
+        for event in read(page.uri):
             count += 1
             if event["event"] == "single":
                 embedded = youtube_video(event.get("url") or "")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medpipe.stages.acquire import AcquireConfig, process
+from medpipe.stages.acquire import AcquireConfig
 from medpipe.stages.acquire.process import download, read_list
 from tests.support.site import Site, wait_until
 
@@ -63,8 +63,12 @@ def test_a_download_does_not_outlive_a_killed_parent(site: Site, tmp_path: Path)
 
 @needs_proc
 def test_a_listing_that_nobody_reads_on_is_ended(site: Site, config: AcquireConfig) -> None:
+    entry = "<item><title>Part {0}</title><link>" + site.url + "/{0}.mp4</link></item>"
+    many = "".join(entry.format(n) for n in range(5000))  # more than a pipe holds: it must wait
+    head = "<?xml version='1.0'?><rss version='2.0'><channel><title>Radiology</title>"
+    url = site.put("/long.xml", f"{head}{many}</channel></rss>", "application/rss+xml")
     before = set(children_of(os.getpid()))
-    entries = read_list(f"{site.url}/feed.xml", config.fetch)
+    entries = read_list(url, config.fetch)
     next(entries)
     begun = set(children_of(os.getpid())) - before
 
@@ -77,9 +81,8 @@ def test_a_listing_that_nobody_reads_on_is_ended(site: Site, config: AcquireConf
 def broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str) -> Callable[[], object]:
     (tmp_path / "stand_in_for_downloader.py").write_text(script)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(process, "_CHILD", "stand_in_for_downloader")
-    fetch = AcquireConfig().fetch
-    return lambda: download("http://a.org/a.mp4", tmp_path, fetch, 100)
+    fetch, module = AcquireConfig().fetch, "stand_in_for_downloader"
+    return lambda: download("http://a.org/a.mp4", tmp_path, fetch, 100, module=module)
 
 
 @pytest.mark.parametrize(

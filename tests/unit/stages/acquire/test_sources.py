@@ -8,7 +8,7 @@ import pytest
 
 from medpipe.errors import Transient
 from medpipe.records import Item
-from medpipe.stages.acquire import AcquireConfig, FetchConfig, Refusal, resolve, sources
+from medpipe.stages.acquire import AcquireConfig, FetchConfig, Refusal, resolve
 from medpipe.stages.acquire.ids import http_id
 from tests.support.site import Site
 
@@ -223,16 +223,13 @@ def test_a_playlist_that_goes_on_and_on_is_cut_with_a_refusal(site: Site) -> Non
     assert [getattr(one, "code", "item") for one in found] == ["item", "too_many_entries"]
 
 
-def test_a_playlist_that_breaks_off_keeps_what_came_and_says_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_playlist_that_breaks_off_keeps_what_came_and_says_so() -> None:
     def breaks(url: str, config: FetchConfig) -> Iterator[dict[str, Any]]:
         yield {"event": "entry", "url": "https://www.youtube.com/watch?v=a-b_c123XYZ"}
         raise Transient("rate_limited", "too fast")
 
-    monkeypatch.setattr(sources, "read_list", breaks)
-
-    found = list(resolve(["https://www.youtube.com/playlist?list=PL1"], AcquireConfig()))
+    playlist = "https://www.youtube.com/playlist?list=PL1"
+    found = list(resolve([playlist], AcquireConfig(), reader=breaks))
 
     assert [getattr(one, "code", getattr(one, "id", "")) for one in found] == [
         "yt:a-b_c123XYZ",
@@ -240,20 +237,22 @@ def test_a_playlist_that_breaks_off_keeps_what_came_and_says_so(
     ]
 
 
-def test_a_channel_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_that_cannot_be_read_is_refused() -> None:
     def fails(url: str, config: FetchConfig) -> Iterator[dict[str, Any]]:
         raise Transient("unreachable", "no network")
         yield {}
 
-    monkeypatch.setattr(sources, "read_list", fails)
+    (found,) = resolve(["https://www.youtube.com/@radiology"], AcquireConfig(), reader=fails)
 
-    assert codes("https://www.youtube.com/@radiology") == ["unreachable"]
+    assert isinstance(found, Refusal)
+    assert found.code == "unreachable"
 
 
-def test_a_page_around_a_youtube_video_is_that_video(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_around_a_youtube_video_is_that_video() -> None:
     def embeds(url: str, config: FetchConfig) -> Iterator[dict[str, Any]]:
         yield {"event": "single", "url": "https://www.youtube.com/embed/a-b_c123XYZ", "title": "T"}
 
-    monkeypatch.setattr(sources, "read_list", embeds)
+    (found,) = resolve(["https://blog.example/post"], AcquireConfig(), reader=embeds)
 
-    assert items("https://blog.example/post")[0].id == "yt:a-b_c123XYZ"
+    assert isinstance(found, Item)
+    assert found.id == "yt:a-b_c123XYZ"

@@ -45,9 +45,7 @@ OWNER = {
 Event = tuple[str, dict[str, Any]]
 
 
-def asked(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, player: dict[str, Any], **fetch: object
-) -> list[Event]:
+def asked(folder: Path, player: dict[str, Any], **fetch: object) -> list[Event]:
     """Run a download job with this answer of YouTube's player API; return its last event."""
 
     class Canned(downloader.Ydl):
@@ -59,7 +57,6 @@ def asked(
             body = io.BytesIO(json.dumps(answer).encode())
             return Response(body, url, {"Content-Type": "application/json"})
 
-    monkeypatch.setattr(downloader, "Ydl", Canned)
     config = FetchConfig(allow_private_networks=["127.0.0.1/32"], js_runtimes=(), **fetch)
     job = {
         "url": f"https://www.youtube.com/watch?v={ID}",
@@ -68,7 +65,7 @@ def asked(
         "max_duration_s": 100,
     }
     events: list[Event] = []
-    downloader.run(job, lambda event, told: events.append((event, told)))
+    downloader.run(job, lambda event, told: events.append((event, told)), Canned)
     return [one for one in events if one[0] != "log"]
 
 
@@ -113,9 +110,9 @@ FAILURES = {
 
 @pytest.mark.parametrize(("code", "player"), FAILURES.items(), ids=FAILURES)
 def test_what_youtube_refuses_has_its_own_reason(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, player: dict[str, Any]
+    tmp_path: Path, code: str, player: dict[str, Any]
 ) -> None:
-    events = asked(monkeypatch, tmp_path, player)
+    events = asked(tmp_path, player)
 
     assert [event for event, _ in events] == ["failed"]
     assert events[0][1]["code"] == code
@@ -148,9 +145,9 @@ def playable(site: Site, details: dict[str, Any] | None = None) -> dict[str, Any
 
 
 def test_the_wanted_height_is_fetched_as_a_pair_and_joined_without_ffmpeg(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Site
+    tmp_path: Path, site: Site
 ) -> None:
-    ((event, told),) = asked(monkeypatch, tmp_path, playable(site))
+    ((event, told),) = asked(tmp_path, playable(site))
 
     assert event == "file"
     assert (told["title"], told["channel"]) == ("Chest film", "Radiology Channel")
@@ -166,10 +163,8 @@ def test_the_wanted_height_is_fetched_as_a_pair_and_joined_without_ffmpeg(
     assert facts.duration_s == pytest.approx(2, abs=0.4)
 
 
-def test_a_single_file_is_taken_when_it_is_high_enough(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Site
-) -> None:
-    ((event, told),) = asked(monkeypatch, tmp_path, playable(site), max_height_px=480)
+def test_a_single_file_is_taken_when_it_is_high_enough(tmp_path: Path, site: Site) -> None:
+    ((event, told),) = asked(tmp_path, playable(site), max_height_px=480)
 
     assert event == "file"
     assert len(told["paths"]) == 1
@@ -180,7 +175,6 @@ def test_a_single_file_is_taken_when_it_is_high_enough(
     [({"isLive": True, "isLiveContent": True}, "live"), ({"lengthSeconds": "101"}, "too_long")],
 )
 def test_what_can_be_told_beforehand_is_not_downloaded(
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     site: Site,
     details: dict[str, Any],
@@ -188,20 +182,18 @@ def test_what_can_be_told_beforehand_is_not_downloaded(
 ) -> None:
     before = len(site.hits)
 
-    ((event, told),) = asked(monkeypatch, tmp_path, playable(site, details))
+    ((event, told),) = asked(tmp_path, playable(site, details))
 
     assert (event, told["code"]) == ("failed", code)
     assert len(site.hits) == before
 
 
-def test_media_addresses_on_private_networks_are_blocked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Site
-) -> None:
+def test_media_addresses_on_private_networks_are_blocked(tmp_path: Path, site: Site) -> None:
     player = playable(site)
     away = "http://169.254.169.254/latest"
     for one in player["streamingData"]["formats"] + player["streamingData"]["adaptiveFormats"]:
         one["url"] = away
 
-    ((event, told),) = asked(monkeypatch, tmp_path, player)
+    ((event, told),) = asked(tmp_path, player)
 
     assert (event, told["code"]) == ("failed", "blocked_address")
