@@ -50,6 +50,9 @@ class RuntimeConfig(Record):
     transcribe_cpus: float = Field(1, gt=0, description="CPUs of a transcribe worker.")
     transcribe_gpus: float = Field(0, ge=0, description="GPUs of a transcribe worker, e.g. 0.5.")
     write_cpus: float = Field(1, gt=0, description="CPUs of a write worker.")
+    worker_memory_bytes: int = Field(
+        4 << 30, ge=256 << 20, description="Memory a worker may hold before it ends itself."
+    )
     scratch_dir: str | None = Field(
         None, description="Folder for media on every worker; None: the system's temporary folder."
     )

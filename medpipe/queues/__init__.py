@@ -1,14 +1,21 @@
 """Work queues: who may work on which item until when."""
 
 from medpipe.queues.contract import Lease, LeaseLost, QueueCounts, Tries, WorkQueue
-from medpipe.queues.sqlite import SqliteQueue, open_queue
+from medpipe.queues.opening import is_sqs, open_queue
+from medpipe.queues.sqlite import SqliteQueue
+from medpipe.queues.sqs import SqsQueue
+from medpipe.queues.wire import QueueConfig, SqsWire
 
 __all__ = [
     "Lease",
     "LeaseLost",
+    "QueueConfig",
     "QueueCounts",
     "SqliteQueue",
+    "SqsQueue",
+    "SqsWire",
     "Tries",
     "WorkQueue",
+    "is_sqs",
     "open_queue",
 ]

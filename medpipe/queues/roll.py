@@ -116,7 +116,7 @@ class Roll:
         """Ids that are marked with an end (of one reason) in the store right now."""
         under = f"{self._prefix}/ends/{state}"
         if reason is not None:
-            under += f"/{quote(reason, safe='')}"
+            under += f"/{_folder(reason)}"
         return [_id_of(key) for key in self._store.keys(under)]
 
     def set_aside(self, name: str, body: str) -> None:
@@ -151,8 +151,7 @@ class Roll:
             self._tally[place] -= 1
 
     def _end_key(self, state: State) -> str:
-        reason = quote(_reason(state), safe="")
-        return f"{self._prefix}/ends/{state.state}/{reason}/{state.item.id}.json"
+        return f"{self._prefix}/ends/{state.state}/{_folder(_reason(state))}/{state.item.id}.json"
 
 
 def body_of(item: Item) -> str:
@@ -162,6 +161,10 @@ def body_of(item: Item) -> str:
 
 def _id_of(key: str) -> str:
     return key.rpartition("/")[2].removesuffix(".json")
+
+
+def _folder(reason: str) -> str:
+    return quote(reason, safe="").replace(".", "%2E")
 
 
 def _reason(state: State) -> str:

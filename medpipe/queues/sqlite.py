@@ -11,10 +11,9 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from medpipe.errors import ConfigError
-from medpipe.queues.contract import Lease, LeaseLost, QueueCounts, Tries, WorkQueue
+from medpipe.queues.contract import Lease, LeaseLost, QueueCounts, Tries
 from medpipe.records import Item
 
 _ENDS = ("done", "rejected", "dead")
@@ -247,17 +246,3 @@ class SqliteQueue:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
-
-
-def open_queue(uri: str) -> WorkQueue:
-    """Open the queue that a URI names: a path or `sqlite:///absolute/path`.
-
-    Raises:
-        ConfigError: The URI has another scheme, or the file is no queue.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme == "sqlite":
-        return SqliteQueue(Path(parts.netloc + parts.path))
-    if "://" in uri:
-        raise ConfigError(f"no queue of this kind: {uri!r}; use sqlite:///path/to/queue.sqlite")
-    return SqliteQueue(Path(uri))

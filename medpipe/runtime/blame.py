@@ -18,6 +18,7 @@ import traceback
 from ray import exceptions as rx
 
 from medpipe.errors import ConfigError, Rejected, Transient
+from medpipe.runtime.watchdog import WorkerMemoryError
 from medpipe.scheduling import Failure, FailureKind
 
 # What Ray writes when the node went, not the process (tried: SIGKILL to a raylet).
@@ -83,6 +84,8 @@ def _raised(error: rx.RayTaskError) -> Failure:
             return Failure(FailureKind.TRANSIENT, cause.code, cause.detail)
         case ConfigError():
             return Failure(FailureKind.BUG, "config_error", str(cause))
+        case WorkerMemoryError():
+            return Failure(FailureKind.DEATH, "memory_limit", str(cause))
         case MemoryError():
             return Failure(FailureKind.DEATH, "out_of_memory", _short(error))
         case OSError(errno=errno.ENOSPC):

@@ -170,9 +170,9 @@ class Driver:
         except Undecided:
             self._probe(call)
             return
-        if call.step == "life" and not gone:
-            return  # the group was cancelled with its actor; the death itself will be told
-        if gone or call.step == "open":
+        if call.step == "life" and not gone and failure.kind is not FailureKind.DEATH:
+            return  # cancelled with its actor; the death itself will be told
+        if gone or call.step in ("open", "life"):
             self._pools.end(call.worker)
             self._events.append(WorkerDied(call.worker, failure))
         else:

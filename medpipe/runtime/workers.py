@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ from medpipe.config import MedpipeConfig
 from medpipe.dataset import Manifest
 from medpipe.pipeline import Ticket, Watched
 from medpipe.records import AudioBlock, Drop, Item, Transcript, Video
+from medpipe.runtime.watchdog import Watchdog
 from medpipe.stages.transcribe import Transcriber
 from medpipe.storage import open_store
 from medpipe.telemetry import Timings
@@ -33,6 +33,7 @@ class _Worker:
         self._name = name
         self._config = config
         self._out = out
+        self._watchdog = Watchdog(config.runtime.worker_memory_bytes)
         cv2.setNumThreads(1)
 
     def __repr__(self) -> str:
@@ -47,8 +48,12 @@ class _Worker:
 
     @ray.method(concurrency_group="life")
     def life(self) -> None:
-        """Last as long as the worker, so that its death is seen at once, even when idle."""
-        threading.Event().wait()
+        """Last as long as the worker, so that its death is seen at once, even when idle.
+
+        Raises:
+            WorkerMemoryError: The worker outgrew its memory and is about to end.
+        """
+        self._watchdog.wait()
 
 
 class ExtractWorker(_Worker):

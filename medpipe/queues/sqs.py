@@ -1,0 +1,391 @@
+"""Amazon SQS as a carrier of ids, with a ledger beside the dataset that says what is true.
+
+SQS delivers twice and out of order, hides a message 12 hours at most and drops it after 14 days.
+So a message is only a hint that an item may be ready: the ledger's chain decides who holds it, and
+an item whose message was lost is sent again from the source lists.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from pydantic import ValidationError
+
+from medpipe.errors import MedpipeError, Transient
+from medpipe.queues.contract import Lease, LeaseLost, QueueCounts, Tries
+from medpipe.queues.ledger import ENDS, Ledger, LedgerStore, State
+from medpipe.queues.roll import Roll, body_of
+from medpipe.queues.wire import MAX_HIDDEN_S, Handle, Message, SqsWire
+from medpipe.records import Item
+
+logger = logging.getLogger(__name__)
+
+_LIST_ITEMS = 1000
+_MOST_RECEIVES = 100
+_IDLE_WAIT_S = 1
+_QUIET_S = 60.0
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A lease of ours: its entry in the ledger, and the message where we have it."""
+
+    n: int
+    state: State
+    handle: Handle | None
+
+
+class SqsQueue:
+    """A `WorkQueue` on SQS; any number of drivers may share it.
+
+    Leases compare the clocks of different machines: these must agree to well under a lease.
+
+    Args:
+        wire: The SQS queues.
+        store: Where the ledger lies, under `_queue/<name>/`; the dataset's store.
+        clock: Unix time.
+        max_hidden_s: Longest time to have SQS hide a message. Shorter only costs deliveries that
+            the ledger turns away.
+        counts_age_s: How old `counts` may be as to what other drivers did.
+    """
+
+    def __init__(
+        self,
+        wire: SqsWire,
+        store: LedgerStore,
+        *,
+        clock: Callable[[], float] = time.time,
+        max_hidden_s: int = MAX_HIDDEN_S,
+        counts_age_s: float = 30.0,
+    ) -> None:
+        prefix = f"_queue/{wire.name}"
+        self._wire = wire
+        self._clock = clock
+        self._max_hidden_s = max_hidden_s
+        self._ledger = Ledger(store, prefix)
+        self._roll = Roll(store, prefix, age_s=counts_age_s)
+        self._holder = uuid.uuid4().hex
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sqs")
+        self._held: dict[str, _Held] = {}
+        self._waiting: dict[str, float] = {}
+        self._quiet_since_s: float | None = None
+
+    def enqueue(self, items: Iterable[Item], *, priority: int = 0) -> int:
+        """Add items that are in no source list yet; returns how many were new."""
+        self._roll.read_sources()
+        new, high, rest = 0, priority > 0, iter(items)
+        while batch := list(islice(rest, _LIST_ITEMS)):
+            fresh = list({item.id: item for item in batch if item.id not in self._roll}.values())
+            if fresh:
+                self._roll.add(fresh, high=high, now_s=self._clock())
+                self._wire.send([body_of(item) for item in fresh], high=high)
+            new += len(fresh)
+        return new
+
+    def lease(self, n: int, *, lease_s: float) -> list[Lease]:
+        """Take up to n ready items, those of the high class first; else in SQS's order."""
+        leases: list[Lease] = []
+        for high in self._wire.classes:
+            leases += self._lease_of(high, n - len(leases), lease_s, patient=not (high or leases))
+        self._adopt([lease.item for lease in leases])
+        if n > 0:
+            self._look_for_missing(idle=not leases)
+        return leases
+
+    def extend(self, leases: Sequence[Lease], *, lease_s: float) -> list[Lease]:
+        """Hold leases for lease_s more from now; returns those that are lost."""
+        until_s = self._clock() + lease_s
+        held = list(self._threads.map(lambda lease: self._prolong(lease, until_s), leases))
+        hide = [(h.handle, self._hidden(lease_s)) for h in held if h is not None and h.handle]
+        with _repaired_later("messages were not kept hidden"):
+            self._wire.hide(hide)
+        return [lease for lease, one in zip(leases, held, strict=True) if one is None]
+
+    def release(self, lease: Lease, tries: Tries, *, delay_s: float) -> None:
+        """Give an item back, to be ready after a delay."""
+        ready_at_s = self._clock() + delay_s
+        held = self._leave(lease, {"state": "ready", "tries": tries, "ready_at_s": ready_at_s})
+        if delay_s > 0:
+            self._waiting[lease.item.id] = ready_at_s
+        if held.handle is not None:
+            with _repaired_later("a message was not made visible"):
+                self._wire.hide([(held.handle, self._hidden(delay_s))])
+
+    def finish(self, lease: Lease, state: str, tries: Tries) -> None:
+        """End an item as `done`, `rejected` or `dead`."""
+        if state not in ENDS:
+            raise ValueError(f"an item ends as one of {ENDS}, not {state!r}")
+        held = self._leave(lease, {"state": state, "tries": tries})
+        with _repaired_later("an end was not marked or its message not deleted"):
+            self._roll.end(held.state)
+            if held.handle is not None:
+                self._wire.delete([held.handle])
+
+    def retry(self, *, reason: str | None = None) -> list[Item]:
+        """Make dead and rejected items ready again; all dead ones, or those of one reason."""
+        ended = self._roll.ended("dead", reason)
+        if reason is not None:
+            ended += self._roll.ended("rejected", reason)
+        return self._reopen(ended)
+
+    def reopen(self, item_ids: Iterable[str]) -> int:
+        """Make finished items ready again, whatever their end; returns how many."""
+        return len(self._reopen(item_ids))
+
+    def requeue_missing(self, *, limit: int | None = None) -> int:
+        """Send again what is neither at an end nor leased nor waiting; returns how many.
+
+        Items whose messages are only not received yet are sent twice, which costs a delivery. A
+        driver that finds SQS empty for a minute, though items are open, does this by itself.
+
+        Args:
+            limit: Stop after about so many.
+        """
+        self._roll.refresh(at_once=True)
+        open_ids, sent = iter(self._roll.open_ids()), 0
+        while batch := list(islice(open_ids, _LIST_ITEMS)):
+            is_missing = self._threads.map(self._is_missing, batch)
+            missing = [i for i, wanted in zip(batch, is_missing, strict=True) if wanted]
+            self._send(self._roll.listed(missing))
+            sent += len(missing)
+            if limit is not None and sent >= limit:
+                break
+        return sent
+
+    def counts(self) -> QueueCounts:
+        """Items by state; all ends and the sum of open items as listed, the rest approximate.
+
+        SQS cannot tell waiting from leased messages: `delayed` are those that this object put
+        back, `leased` all others that are hidden.
+        """
+        self._roll.refresh()
+        tally, now_s = self._roll.tally(), self._clock()
+        self._waiting = {i: at_s for i, at_s in self._waiting.items() if at_s > now_s}
+        ends = {end: sum(k for (state, _), k in tally.items() if state == end) for end in ENDS}
+        _, hidden = self._wire.sizes()
+        delayed = min(len(self._waiting), self._roll.open)
+        leased = min(max(hidden - delayed, len(self._held)), self._roll.open - delayed)
+        ready = self._roll.open - delayed - leased
+        return QueueCounts(ready=ready, delayed=delayed, leased=leased, **ends)
+
+    def reasons(self) -> dict[str, int]:
+        """Dead and rejected items by reason code."""
+        self._roll.refresh()
+        found: dict[str, int] = {}
+        for (state, reason), number in sorted(self._roll.tally().items()):
+            if state != "done" and number:
+                found[reason] = found.get(reason, 0) + number
+        return dict(sorted(found.items()))
+
+    def next_ready_at_s(self) -> float | None:
+        """The earliest time that this object knows of; now where something may be ready."""
+        counts = self.counts()
+        if not counts.open:
+            return None
+        if counts.ready:
+            return self._clock()
+        times = [*self._waiting.values(), *(held.state.until_s for held in self._held.values())]
+        return min(times, default=self._clock())
+
+    def close(self) -> None:
+        """Give held leases back and close the connections."""
+        for held in list(self._held.values()):
+            with _repaired_later("a lease was not given back"):
+                self.release(_lease_of(held.state), held.state.tries, delay_s=0)
+        self._threads.shutdown()
+        self._wire.close()
+
+    # Taking ---------------------------------------------------------------------------------
+
+    def _lease_of(self, high: bool, n: int, lease_s: float, *, patient: bool) -> list[Lease]:
+        """Take up to n items of one class; waits a little if nothing else is at work."""
+        leases: list[Lease] = []
+        for _ in range(_MOST_RECEIVES):
+            if len(leases) >= n:
+                break
+            wait_s = _IDLE_WAIT_S if patient and not leases and not self._held else 0
+            messages = self._wire.receive(
+                n - len(leases), high=high, hidden_s=self._hidden(lease_s), wait_s=wait_s
+            )
+            if not messages:
+                break
+            asked = [self._threads.submit(self._take, message, lease_s) for message in messages]
+            taken, failure = _gather(asked)
+            leases += taken
+            if failure is not None:
+                if not leases:
+                    raise failure
+                break
+        return leases
+
+    def _take(self, message: Message, lease_s: float) -> Lease | None:
+        """Lease the item of a delivery, unless it is at an end, held or not ready yet."""
+        try:
+            item = Item.model_validate_json(message.body)
+        except ValidationError:
+            logger.error("a message in %s is no item and was set aside", self._wire.name)
+            self._roll.set_aside(message.id, message.body)
+            self._wire.delete([message.handle])
+            return None
+        now_s = self._clock()
+        n, state = 0, State(state="ready", item=item, high=message.high)
+        taken = self._lease_state(state, now_s + lease_s)
+        if not self._ledger.append(1, taken):  # most are new: this spares a look at the chain
+            n, state = self._ledger.newest(item.id) or (1, state)
+            if state.ended:
+                self._roll.end(state)
+                self._wire.delete([message.handle])
+                return None
+            if state.busy_until_s > now_s:
+                self._wire.hide([(message.handle, self._hidden(state.busy_until_s - now_s))])
+                return None
+            taken = self._lease_state(state, now_s + lease_s)
+            if not self._ledger.append(n + 1, taken):
+                return None  # somebody was quicker; the message comes back after the lease
+        self._held[item.id] = _Held(n + 1, taken, message.handle)
+        self._waiting.pop(item.id, None)
+        return _lease_of(taken)
+
+    def _lease_state(self, state: State, until_s: float) -> State:
+        changes = {"state": "leased", "token": state.token + 1, "until_s": until_s}
+        return state.model_copy(update={**changes, "holder": self._holder})
+
+    def _adopt(self, items: Sequence[Item]) -> None:
+        """List items that somebody sent without a source list, so that they count."""
+        if all(item.id in self._roll for item in items):
+            return
+        self._roll.read_sources()
+        strangers = [item for item in items if item.id not in self._roll]
+        if strangers:
+            self._roll.add(strangers, high=False, now_s=self._clock())
+
+    def _look_for_missing(self, *, idle: bool) -> None:
+        """After a quiet minute, send again what SQS seems to have lost."""
+        now_s = self._clock()
+        if not idle or self._quiet_since_s is None:
+            self._quiet_since_s = now_s if idle else None
+            return
+        if now_s - self._quiet_since_s < _QUIET_S:
+            return
+        self._quiet_since_s = now_s
+        visible, hidden = self._wire.sizes()
+        self._roll.refresh()
+        if visible == 0 and hidden < self._roll.open:
+            sent = self.requeue_missing(limit=_LIST_ITEMS)
+            if sent:
+                logger.warning("%d open items had no message in SQS and were sent again", sent)
+                self._quiet_since_s = now_s - _QUIET_S  # there may be more: no need to wait
+
+    def _is_missing(self, item_id: str) -> bool:
+        newest = self._ledger.newest(item_id)
+        if newest is None:
+            return True
+        _, state = newest
+        if state.ended:
+            self._roll.end(state)
+            return False
+        return state.busy_until_s <= self._clock()
+
+    # Keeping and leaving --------------------------------------------------------------------
+
+    def _current(self, lease: Lease) -> _Held | None:
+        """What is held under a lease's token, from memory or the ledger; None if it is lost."""
+        held = self._held.get(lease.item.id)
+        if held is not None and held.state.token == lease.token:
+            return held
+        n, state = self._ledger.newest(lease.item.id) or (0, None)
+        if state is not None and state.state == "leased" and state.token == lease.token:
+            return _Held(n, state, None)
+        return None
+
+    def _prolong(self, lease: Lease, until_s: float) -> _Held | None:
+        held = self._current(lease)
+        item_id = lease.item.id
+        if held is None or self._ledger.overtaken(item_id, held.n):
+            return self._forget(lease)
+        state = held.state.model_copy(update={"until_s": until_s})
+        self._ledger.prolong(held.n, state)
+        if self._clock() > held.state.until_s and self._ledger.overtaken(item_id, held.n):
+            return self._forget(lease)
+        self._held[item_id] = _Held(held.n, state, held.handle)
+        return self._held[item_id]
+
+    def _leave(self, lease: Lease, changes: dict[str, Any]) -> _Held:
+        """Put an item's next state after a lease.
+
+        Raises:
+            LeaseLost: The token is not the item's newest.
+        """
+        held = self._current(lease)
+        state = None if held is None else held.state.model_copy(update=changes)
+        if held is None or state is None or not self._ledger.append(held.n + 1, state):
+            self._forget(lease)
+            raise LeaseLost(f"the lease on {lease.item.id} ran out")
+        self._forget(lease)
+        return _Held(held.n + 1, state, held.handle)
+
+    def _forget(self, lease: Lease) -> None:
+        held = self._held.get(lease.item.id)
+        if held is not None and held.state.token == lease.token:
+            del self._held[lease.item.id]
+
+    def _reopen(self, item_ids: Iterable[str]) -> list[Item]:
+        states = [s for s in self._threads.map(self._reopen_one, item_ids) if s is not None]
+        self._send((state.item, state.high) for state in states)
+        return [state.item for state in states]
+
+    def _reopen_one(self, item_id: str) -> State | None:
+        newest = self._ledger.newest(item_id)
+        if newest is None or not newest[1].ended:
+            return None
+        n, state = newest
+        anew = {"state": "ready", "ready_at_s": self._clock()}
+        anew["tries"] = Tries(generation=state.tries.generation)
+        ready = state.model_copy(update=anew)
+        self._roll.unend(state)  # before the put: an end without its mark is found, and marked
+        return ready if self._ledger.append(n + 1, ready) else None
+
+    def _send(self, items: Iterable[tuple[Item, bool]]) -> None:
+        found = list(items)
+        for high in (True, False):
+            bodies = [body_of(item) for item, is_high in found if is_high == high]
+            if bodies:
+                self._wire.send(bodies, high=high)
+
+    def _hidden(self, delay_s: float) -> int:
+        """Whole seconds for which SQS shall hide a message."""
+        return min(self._max_hidden_s, max(0, -int(-delay_s // 1)))
+
+
+def _lease_of(state: State) -> Lease:
+    return Lease(item=state.item, token=state.token, until_s=state.until_s, tries=state.tries)
+
+
+def _gather(asked: Sequence["Future[Lease | None]"]) -> tuple[list[Lease], Transient | None]:
+    """The leases that were got, and a failure if there was one."""
+    leases: list[Lease] = []
+    failure: Transient | None = None
+    for future in asked:
+        try:
+            lease = future.result()
+        except Transient as error:
+            failure = error
+        else:
+            leases += [] if lease is None else [lease]
+    return leases, failure
+
+
+@contextmanager
+def _repaired_later(what: str) -> Iterator[None]:
+    """Go on where only SQS or a mark lags behind the ledger: the next delivery repairs it."""
+    try:
+        yield
+    except MedpipeError as error:
+        logger.warning("%s: %s", what, error)
