@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from pydantic import ValidationError
 
+from medpipe.errors import ConfigError
 from medpipe.queues.contract import Tries
 from medpipe.records import Item, Record
 
@@ -71,6 +72,11 @@ class State(Record):
         return self.state in ENDS
 
     @property
+    def reason(self) -> str:
+        """Reason code of its end; `ok` when it is done."""
+        return "ok" if self.state == "done" else self.tries.last_code or "unknown"
+
+    @property
     def busy_until_s(self) -> float:
         """Unix time before which it cannot be leased."""
         return self.until_s if self.state == "leased" else self.ready_at_s
@@ -122,11 +128,17 @@ class Ledger:
         self._store.write(self._key(state.item.id, n), entry.model_dump_json().encode())
 
     def _read(self, key: str) -> _Entry | None:
-        """An entry, or None where it was taken away (a takedown) or is not one of ours."""
+        """An entry, or None where a takedown was quicker.
+
+        Raises:
+            ConfigError: It is not one of ours.
+        """
         try:
             return _Entry.model_validate_json(self._store.read(key))
-        except (FileNotFoundError, ValidationError):
+        except FileNotFoundError:
             return None
+        except ValidationError as error:
+            raise ConfigError(f"{key} is no entry of this version's ledger: {error}") from error
 
     def _key(self, item_id: str, n: int) -> str:
         return f"{self._prefix}/{item_id}/{n:06d}.json"

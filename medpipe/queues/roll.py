@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from threading import RLock
 from urllib.parse import quote, unquote
 
+from pydantic import ValidationError
+
+from medpipe.errors import ConfigError
 from medpipe.queues.ledger import LedgerStore, State
 from medpipe.records import Item
 
@@ -99,7 +102,7 @@ class Roll:
 
     def end(self, state: State) -> None:
         """Mark an item's end; the mark in memory stands even if writing it fails."""
-        place = (state.state, _reason(state))
+        place = (state.state, state.reason)
         with self._lock:
             self._unmark(state.item.id)
             self._ends[state.item.id] = place
@@ -124,8 +127,11 @@ class Roll:
         self._store.write(f"{self._prefix}/unreadable/{quote(name, safe='')}", body.encode())
 
     def _items(self, key: str) -> Iterator[Item]:
-        for line in self._store.read(key).splitlines():
-            yield Item.model_validate_json(line)
+        try:
+            for line in self._store.read(key).splitlines():
+                yield Item.model_validate_json(line)
+        except ValidationError as error:
+            raise ConfigError(f"{key} is no source list: {error}") from error
 
     def _note(self, key: str, item_ids: Iterable[str]) -> None:
         found = list(item_ids)
@@ -151,7 +157,7 @@ class Roll:
             self._tally[place] -= 1
 
     def _end_key(self, state: State) -> str:
-        return f"{self._prefix}/ends/{state.state}/{_folder(_reason(state))}/{state.item.id}.json"
+        return f"{self._prefix}/ends/{state.state}/{_folder(state.reason)}/{state.item.id}.json"
 
 
 def body_of(item: Item) -> str:
@@ -165,7 +171,3 @@ def _id_of(key: str) -> str:
 
 def _folder(reason: str) -> str:
     return quote(reason, safe="").replace(".", "%2E")
-
-
-def _reason(state: State) -> str:
-    return "ok" if state.state == "done" else state.tries.last_code or "unknown"

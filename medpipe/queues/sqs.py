@@ -7,21 +7,20 @@ an item whose message was lost is sent again from the source lists.
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from pydantic import ValidationError
 
 from medpipe.errors import MedpipeError, Transient
-from medpipe.queues.contract import Lease, LeaseLost, QueueCounts, Tries
+from medpipe.queues.contract import Lease, QueueCounts, Tries
+from medpipe.queues.holding import Holding, lease_of
 from medpipe.queues.ledger import ENDS, Ledger, LedgerStore, State
+from medpipe.queues.resend import Resender
 from medpipe.queues.roll import Roll, body_of
-from medpipe.queues.wire import MAX_HIDDEN_S, Handle, Message, SqsWire
+from medpipe.queues.wire import MAX_HIDDEN_S, Message, SqsWire
 from medpipe.records import Item
 
 logger = logging.getLogger(__name__)
@@ -31,15 +30,6 @@ _MOST_RECEIVES = 100
 _IDLE_WAIT_S = 1
 _QUIET_S = 60.0
 _THREADS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A lease of ours: its entry in the ledger, and the message where we have it."""
-
-    n: int
-    state: State
-    handle: Handle | None
 
 
 class SqsQueue:
@@ -69,18 +59,21 @@ class SqsQueue:
         self._wire = wire
         self._clock = clock
         self._max_hidden_s = max_hidden_s
-        self._ledger = Ledger(store, prefix)
+        ledger = Ledger(store, prefix)
         self._roll = Roll(store, prefix, age_s=counts_age_s)
-        self._holder = uuid.uuid4().hex
+        self._sizes_age_s = counts_age_s / 10
+        self._holding = Holding(ledger, clock)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sqs")
-        self._held: dict[str, _Held] = {}
+        self._resender = Resender(ledger, self._roll, wire, self._threads, clock)
         self._waiting: dict[str, float] = {}
         self._quiet_since_s: float | None = None
+        self._hidden_seen: tuple[float, int] | None = None
 
     def enqueue(self, items: Iterable[Item], *, priority: int = 0) -> int:
         """Add items that are in no source list yet; returns how many were new."""
         self._roll.read_sources()
         new, high, rest = 0, priority > 0, iter(items)
+        self._wire.require(high=high)
         while batch := list(islice(rest, _LIST_ITEMS)):
             fresh = list({item.id: item for item in batch if item.id not in self._roll}.values())
             if fresh:
@@ -102,62 +95,54 @@ class SqsQueue:
     def extend(self, leases: Sequence[Lease], *, lease_s: float) -> list[Lease]:
         """Hold leases for lease_s more from now; returns those that are lost."""
         until_s = self._clock() + lease_s
-        held = list(self._threads.map(lambda lease: self._prolong(lease, until_s), leases))
-        hide = [(h.handle, self._hidden(lease_s)) for h in held if h is not None and h.handle]
+        kept = list(self._threads.map(lambda lease: self._holding.prolong(lease, until_s), leases))
+        hide = [(e.handle, self._hidden(lease_s)) for e in kept if e is not None and e.handle]
         with _repaired_later("messages were not kept hidden"):
             self._wire.hide(hide)
-        return [lease for lease, one in zip(leases, held, strict=True) if one is None]
+        return [lease for lease, entry in zip(leases, kept, strict=True) if entry is None]
 
     def release(self, lease: Lease, tries: Tries, *, delay_s: float) -> None:
         """Give an item back, to be ready after a delay."""
-        ready_at_s = self._clock() + delay_s
-        held = self._leave(lease, {"state": "ready", "tries": tries, "ready_at_s": ready_at_s})
+        at_s = self._clock() + delay_s
+        changes = {"state": "ready", "tries": tries, "ready_at_s": at_s}
+        entry = self._holding.leave(lease, changes)
         if delay_s > 0:
-            self._waiting[lease.item.id] = ready_at_s
-        if held.handle is not None:
+            self._waiting[lease.item.id] = at_s
+        if entry.handle is not None:
             with _repaired_later("a message was not made visible"):
-                self._wire.hide([(held.handle, self._hidden(delay_s))])
+                self._wire.hide([(entry.handle, self._hidden(delay_s))])
 
     def finish(self, lease: Lease, state: str, tries: Tries) -> None:
         """End an item as `done`, `rejected` or `dead`."""
         if state not in ENDS:
             raise ValueError(f"an item ends as one of {ENDS}, not {state!r}")
-        held = self._leave(lease, {"state": state, "tries": tries})
+        entry = self._holding.leave(lease, {"state": state, "tries": tries})
         with _repaired_later("an end was not marked or its message not deleted"):
-            self._roll.end(held.state)
-            if held.handle is not None:
-                self._wire.delete([held.handle])
+            self._resender.mark(entry)
+            if entry.handle is not None:
+                self._wire.delete([entry.handle])
 
     def retry(self, *, reason: str | None = None) -> list[Item]:
         """Make dead and rejected items ready again; all dead ones, or those of one reason."""
-        ended = self._roll.ended("dead", reason)
-        if reason is not None:
-            ended += self._roll.ended("rejected", reason)
-        return self._reopen(ended)
+        ends = ("dead",) if reason is None else ("dead", "rejected")
+        marked = [item_id for end in ends for item_id in self._roll.ended(end, reason)]
+
+        def wanted(state: State) -> bool:
+            return state.state in ends and reason in (None, state.reason)
+
+        return self._resender.reopen(marked, wanted)
 
     def reopen(self, item_ids: Iterable[str]) -> int:
         """Make finished items ready again, whatever their end; returns how many."""
-        return len(self._reopen(item_ids))
+        return len(self._resender.reopen(item_ids, lambda state: state.ended))
 
-    def requeue_missing(self, *, limit: int | None = None) -> int:
+    def requeue_missing(self) -> int:
         """Send again what is neither at an end nor leased nor waiting; returns how many.
 
         Items whose messages are only not received yet are sent twice, which costs a delivery. A
         driver that finds SQS empty for a minute, though items are open, does this by itself.
-
-        Args:
-            limit: Stop after about so many.
         """
-        self._roll.refresh(at_once=True)
-        open_ids, sent = iter(self._roll.open_ids()), 0
-        while batch := list(islice(open_ids, _LIST_ITEMS)):
-            is_missing = self._threads.map(self._is_missing, batch)
-            missing = [i for i, wanted in zip(batch, is_missing, strict=True) if wanted]
-            self._send(self._roll.listed(missing))
-            sent += len(missing)
-            if limit is not None and sent >= limit:
-                break
-        return sent
+        return self._resender.requeue_missing()
 
     def counts(self) -> QueueCounts:
         """Items by state; all ends and the sum of open items as listed, the rest approximate.
@@ -169,9 +154,9 @@ class SqsQueue:
         tally, now_s = self._roll.tally(), self._clock()
         self._waiting = {i: at_s for i, at_s in self._waiting.items() if at_s > now_s}
         ends = {end: sum(k for (state, _), k in tally.items() if state == end) for end in ENDS}
-        _, hidden = self._wire.sizes()
+        hidden = self._hidden_by_sqs()
         delayed = min(len(self._waiting), self._roll.open)
-        leased = min(max(hidden - delayed, len(self._held)), self._roll.open - delayed)
+        leased = min(max(hidden - delayed, len(self._holding)), self._roll.open - delayed)
         ready = self._roll.open - delayed - leased
         return QueueCounts(ready=ready, delayed=delayed, leased=leased, **ends)
 
@@ -191,14 +176,14 @@ class SqsQueue:
             return None
         if counts.ready:
             return self._clock()
-        times = [*self._waiting.values(), *(held.state.until_s for held in self._held.values())]
+        times = [*self._waiting.values(), *(lease.until_s for lease in self._holding.leases())]
         return min(times, default=self._clock())
 
     def close(self) -> None:
         """Give held leases back and close the connections."""
-        for held in list(self._held.values()):
+        for lease in self._holding.leases():
             with _repaired_later("a lease was not given back"):
-                self.release(_lease_of(held.state), held.state.tries, delay_s=0)
+                self.release(lease, lease.tries, delay_s=0)
         self._threads.shutdown()
         self._wire.close()
 
@@ -210,7 +195,7 @@ class SqsQueue:
         for _ in range(_MOST_RECEIVES):
             if len(leases) >= n:
                 break
-            wait_s = _IDLE_WAIT_S if patient and not leases and not self._held else 0
+            wait_s = _IDLE_WAIT_S if patient and not leases and not len(self._holding) else 0
             messages = self._wire.receive(
                 n - len(leases), high=high, hidden_s=self._hidden(lease_s), wait_s=wait_s
             )
@@ -234,28 +219,18 @@ class SqsQueue:
             self._roll.set_aside(message.id, message.body)
             self._wire.delete([message.handle])
             return None
-        now_s = self._clock()
-        n, state = 0, State(state="ready", item=item, high=message.high)
-        taken = self._lease_state(state, now_s + lease_s)
-        if not self._ledger.append(1, taken):  # most are new: this spares a look at the chain
-            n, state = self._ledger.newest(item.id) or (1, state)
-            if state.ended:
-                self._roll.end(state)
-                self._wire.delete([message.handle])
-                return None
-            if state.busy_until_s > now_s:
-                self._wire.hide([(message.handle, self._hidden(state.busy_until_s - now_s))])
-                return None
-            taken = self._lease_state(state, now_s + lease_s)
-            if not self._ledger.append(n + 1, taken):
-                return None  # somebody was quicker; the message comes back after the lease
-        self._held[item.id] = _Held(n + 1, taken, message.handle)
-        self._waiting.pop(item.id, None)
-        return _lease_of(taken)
-
-    def _lease_state(self, state: State, until_s: float) -> State:
-        changes = {"state": "leased", "token": state.token + 1, "until_s": until_s}
-        return state.model_copy(update={**changes, "holder": self._holder})
+        until_s = self._clock() + lease_s
+        entry = self._holding.take(item, message.handle, high=message.high, until_s=until_s)
+        if self._holding.is_mine(entry):
+            self._waiting.pop(item.id, None)
+            return lease_of(entry.state)
+        if entry.state.ended:  # delivered again after its end
+            self._resender.mark(entry)
+            self._wire.delete([message.handle])
+        else:
+            busy_s = max(1.0, entry.state.busy_until_s - self._clock())
+            self._wire.hide([(message.handle, self._hidden(busy_s))])
+        return None
 
     def _adopt(self, items: Sequence[Item]) -> None:
         """List items that somebody sent without a source list, so that they count."""
@@ -278,94 +253,20 @@ class SqsQueue:
         visible, hidden = self._wire.sizes()
         self._roll.refresh()
         if visible == 0 and hidden < self._roll.open:
-            sent = self.requeue_missing(limit=_LIST_ITEMS)
+            sent = self._resender.requeue_missing(limit=_LIST_ITEMS)
             if sent:
                 logger.warning("%d open items had no message in SQS and were sent again", sent)
                 self._quiet_since_s = now_s - _QUIET_S  # there may be more: no need to wait
 
-    def _is_missing(self, item_id: str) -> bool:
-        newest = self._ledger.newest(item_id)
-        if newest is None:
-            return True
-        _, state = newest
-        if state.ended:
-            self._roll.end(state)
-            return False
-        return state.busy_until_s <= self._clock()
-
-    # Keeping and leaving --------------------------------------------------------------------
-
-    def _current(self, lease: Lease) -> _Held | None:
-        """What is held under a lease's token, from memory or the ledger; None if it is lost."""
-        held = self._held.get(lease.item.id)
-        if held is not None and held.state.token == lease.token:
-            return held
-        n, state = self._ledger.newest(lease.item.id) or (0, None)
-        if state is not None and state.state == "leased" and state.token == lease.token:
-            return _Held(n, state, None)
-        return None
-
-    def _prolong(self, lease: Lease, until_s: float) -> _Held | None:
-        held = self._current(lease)
-        item_id = lease.item.id
-        if held is None or self._ledger.overtaken(item_id, held.n):
-            return self._forget(lease)
-        state = held.state.model_copy(update={"until_s": until_s})
-        self._ledger.prolong(held.n, state)
-        if self._clock() > held.state.until_s and self._ledger.overtaken(item_id, held.n):
-            return self._forget(lease)
-        self._held[item_id] = _Held(held.n, state, held.handle)
-        return self._held[item_id]
-
-    def _leave(self, lease: Lease, changes: dict[str, Any]) -> _Held:
-        """Put an item's next state after a lease.
-
-        Raises:
-            LeaseLost: The token is not the item's newest.
-        """
-        held = self._current(lease)
-        state = None if held is None else held.state.model_copy(update=changes)
-        if held is None or state is None or not self._ledger.append(held.n + 1, state):
-            self._forget(lease)
-            raise LeaseLost(f"the lease on {lease.item.id} ran out")
-        self._forget(lease)
-        return _Held(held.n + 1, state, held.handle)
-
-    def _forget(self, lease: Lease) -> None:
-        held = self._held.get(lease.item.id)
-        if held is not None and held.state.token == lease.token:
-            del self._held[lease.item.id]
-
-    def _reopen(self, item_ids: Iterable[str]) -> list[Item]:
-        states = [s for s in self._threads.map(self._reopen_one, item_ids) if s is not None]
-        self._send((state.item, state.high) for state in states)
-        return [state.item for state in states]
-
-    def _reopen_one(self, item_id: str) -> State | None:
-        newest = self._ledger.newest(item_id)
-        if newest is None or not newest[1].ended:
-            return None
-        n, state = newest
-        anew = {"state": "ready", "ready_at_s": self._clock()}
-        anew["tries"] = Tries(generation=state.tries.generation)
-        ready = state.model_copy(update=anew)
-        self._roll.unend(state)  # before the put: an end without its mark is found, and marked
-        return ready if self._ledger.append(n + 1, ready) else None
-
-    def _send(self, items: Iterable[tuple[Item, bool]]) -> None:
-        found = list(items)
-        for high in (True, False):
-            bodies = [body_of(item) for item, is_high in found if is_high == high]
-            if bodies:
-                self._wire.send(bodies, high=high)
+    def _hidden_by_sqs(self) -> int:
+        now_s = time.monotonic()
+        if self._hidden_seen is None or now_s - self._hidden_seen[0] > self._sizes_age_s:
+            self._hidden_seen = (now_s, self._wire.sizes()[1])
+        return self._hidden_seen[1]
 
     def _hidden(self, delay_s: float) -> int:
         """Whole seconds for which SQS shall hide a message."""
         return min(self._max_hidden_s, max(0, -int(-delay_s // 1)))
-
-
-def _lease_of(state: State) -> Lease:
-    return Lease(item=state.item, token=state.token, until_s=state.until_s, tries=state.tries)
 
 
 def _gather(asked: Sequence["Future[Lease | None]"]) -> tuple[list[Lease], Transient | None]:

@@ -127,6 +127,18 @@ class SqsWire:
                         QueueName=name, Attributes={"MessageRetentionPeriod": str(_RETENTION_S)}
                     )
 
+    def require(self, *, high: bool) -> None:
+        """Check that there is a queue for a class.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if high not in self._urls:
+            raise ConfigError(
+                f"priorities over 0 need an SQS queue {self.name + '-high'!r}; create it or set"
+                " queue.create=true"
+            )
+
     def send(self, bodies: Sequence[str], *, high: bool) -> None:
         """Send messages, ten a call and several calls at a time.
 
@@ -134,11 +146,7 @@ class SqsWire:
             ConfigError: There is no queue for this class.
             Transient: SQS did not take all of them; some may have been sent.
         """
-        if high not in self._urls:
-            raise ConfigError(
-                f"priorities over 0 need an SQS queue {self.name + '-high'!r}; create it or set"
-                " queue.create=true"
-            )
+        self.require(high=high)
         batches = [bodies[i : i + _BATCH] for i in range(0, len(bodies), _BATCH)]
         with ThreadPoolExecutor(_SENDERS) as pool:
             list(pool.map(partial(self._send, self._urls[high]), batches))

@@ -1,6 +1,7 @@
 """Peak memory does not grow with the length of a video: the real job, its workers measured."""
 
 import os
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -59,6 +60,7 @@ def compare(short_s: float, long_s: float, tmp_path: Path) -> None:
     assert set(peaks["long"]) == {"driver", "ExtractWorker", "TranscribeWorker", "WriteWorker"}
     ratio = sum(peaks["long"].values()) / sum(peaks["short"].values())
     shown = {n: {k: v >> 20 for k, v in p.items()} for n, p in peaks.items()}
+    sys.stdout.write(f"peak MiB {shown}, ratio {ratio:.3f}\n")
     assert ratio <= 1.2, f"peak MiB {shown}"
 
 
