@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from medpipe.dataset import ImageConfig
 from medpipe.errors import ConfigError
+from medpipe.queues import QueueConfig
 from medpipe.records import Record
 from medpipe.scheduling import SchedulingConfig
 from medpipe.stages.acquire import AcquireConfig, AcquireRules, FetchConfig
@@ -79,6 +80,7 @@ class MedpipeConfig(Record):
     align: AlignConfig = AlignConfig()
     image: ImageConfig = ImageConfig()
     storage: StorageConfig = StorageConfig()
+    queue: QueueConfig = QueueConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 

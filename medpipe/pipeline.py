@@ -47,12 +47,12 @@ from medpipe.telemetry import Timings
 
 # The worker that fetched the file extracts from it and serves its sound; listening goes on beside.
 VIDEO_WALK = (
-    Step("acquire", pool="extract", holds_until=("extract", "transcribe")),
+    Step("acquire", pool="extract", holds_until=("extract", "transcribe"), lane="fetch"),
     Step("extract", pool="extract", needs=("acquire",), on="acquire"),
     Step("transcribe", pool="transcribe", needs=("acquire",)),
-    Step("write", pool="write", needs=("extract", "transcribe")),
+    Step("write", pool="write", needs=("extract", "transcribe"), stores=True),
 )
-RECORD_REJECTION = Step("record", pool="write")
+RECORD_REJECTION = Step("record", pool="write", stores=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

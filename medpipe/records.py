@@ -17,9 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 ItemId = Annotated[str, Field(pattern=r"^(yt|pmc|http|file):[A-Za-z0-9_.-]{1,128}$")]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Pixels = Annotated[int, Field(ge=0)]
-
-
 Numbers = Sequence[float] | NDArray[Any]
 
 
@@ -252,12 +249,7 @@ class Trace:
 
     @classmethod
     def of(
-        cls,
-        t_s: Numbers,
-        x: Numbers,
-        y: Numbers,
-        confidence: Numbers,
-        kind: Numbers,
+        cls, t_s: Numbers, x: Numbers, y: Numbers, confidence: Numbers, kind: Numbers
     ) -> "Trace":
         """Build a trace from anything that numpy can turn into five arrays of one length."""
         return cls(
@@ -270,9 +262,8 @@ class Trace:
 
     def between(self, start_s: float, end_s: float) -> "Trace":
         """The points with `start_s <= t_s <= end_s`, on the same clock."""
-        low, high = np.searchsorted(self.t_s, np.array([start_s, end_s], np.float32))
-        while high < len(self.t_s) and self.t_s[high] <= np.float32(end_s):
-            high += 1
+        low = np.searchsorted(self.t_s, np.float32(start_s), side="left")
+        high = np.searchsorted(self.t_s, np.float32(end_s), side="right")
         part = slice(int(low), int(high))
         return Trace(
             self.t_s[part], self.x[part], self.y[part], self.confidence[part], self.kind[part]

@@ -32,7 +32,15 @@ Recipe = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="Override: room.field=value; may repeat.")
 ]
-Queue = Annotated[str | None, typer.Option("--queue", help="sqlite:///path or a path.")]
+Queue = Annotated[
+    str | None, typer.Option("--queue", help="A path, sqlite:///path or sqs://region/name.")
+]
+TheQueue = Annotated[
+    str, typer.Option("--queue", help="A path, sqlite:///path or sqs://region/name.")
+]
+Beside = Annotated[
+    str | None, typer.Option("--out", help="Dataset; a queue on SQS keeps its ledger there.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
@@ -59,20 +67,21 @@ def run(
 @app.command()
 def enqueue(
     sources: Sources,
-    queue: Annotated[str, typer.Option("--queue", help="sqlite:///path or a path.")],
+    queue: TheQueue,
+    out: Beside = None,
     recipe: Recipe = None,
     overrides: Overrides = None,
     priority: Annotated[int, typer.Option(help="Higher goes first.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Add sources to a queue; a job that works on it picks them up."""
-    from medpipe.cli.work import enqueue_sources
+    from medpipe.cli.work import enqueue_sources, queue_at
     from medpipe.config import load_config
-    from medpipe.queues import open_queue
 
-    opened = open_queue(queue)
+    config = load_config(recipe, overrides or ())
+    opened = queue_at(queue, out, config)
     try:
-        added = enqueue_sources(sources, opened, load_config(recipe, overrides or ()), priority)
+        added = enqueue_sources(sources, opened, config, priority)
     finally:
         opened.close()
     show.enqueued(added, out_console, err_console, as_json=as_json)
@@ -95,16 +104,19 @@ def status(
 
 @app.command()
 def retry(
-    queue: Annotated[str, typer.Option("--queue", help="sqlite:///path or a path.")],
+    queue: TheQueue,
     reason: Annotated[
         str | None, typer.Option("--reason", help="Only this reason code; rejects included.")
     ] = None,
+    out: Beside = None,
+    recipe: Recipe = None,
     as_json: Json = False,
 ) -> None:
     """Put dead letters (or all rejects of one reason) back into the queue."""
-    from medpipe.queues import open_queue
+    from medpipe.cli.work import queue_at
+    from medpipe.config import load_config
 
-    opened = open_queue(queue)
+    opened = queue_at(queue, out, load_config(recipe))
     try:
         items = opened.retry(reason=reason)
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 from medpipe.config import MedpipeConfig
 from medpipe.dataset import Dataset
 from medpipe.errors import ConfigError
-from medpipe.queues import WorkQueue, open_queue
+from medpipe.queues import WorkQueue, is_sqs, open_queue
 from medpipe.records import Item
 from medpipe.runtime import Outcome, curate
 from medpipe.runtime.driver import Driver
@@ -73,6 +73,16 @@ def default_queue(out: str) -> str:
     return str(Path(state) / "medpipe" / f"{name}.sqlite")
 
 
+def queue_at(queue_uri: str, out: str | None, config: MedpipeConfig) -> WorkQueue:
+    """Open a queue; one on SQS keeps its ledger beside the dataset.
+
+    Raises:
+        ConfigError: The queue cannot be opened, or is on SQS and no dataset is named.
+    """
+    store = open_store(out, config.storage) if out is not None and is_sqs(queue_uri) else None
+    return open_queue(queue_uri, ledger_store=store, config=config.queue)
+
+
 def enqueue_sources(
     sources: Sequence[str], queue: WorkQueue, config: MedpipeConfig, priority: int = 0
 ) -> Enqueued:
@@ -100,7 +110,7 @@ def run_sources(
     """
     store = open_store(out, config.storage)
     queue_uri = queue_uri or default_queue(out)
-    queue = open_queue(queue_uri)
+    queue = queue_at(queue_uri, out, config)
     try:
         enqueued = enqueue_sources(sources, queue, config)
         if enqueued.refused and not enqueued.ids:
@@ -129,9 +139,9 @@ def status_of(queue_uri: str | None, out: str | None, config: MedpipeConfig) -> 
         queue_uri = default_queue(out)
     if queue_uri is not None:
         path = Path(queue_uri.removeprefix("sqlite://"))
-        if not path.exists():
+        if not is_sqs(queue_uri) and not path.exists():
             raise ConfigError(f"there is no queue at {path}")
-        queue = open_queue(queue_uri)
+        queue = queue_at(queue_uri, out, config)
         try:
             found["queue"] = queue.counts().model_dump()
             found["reasons"] = queue.reasons()

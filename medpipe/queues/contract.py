@@ -22,6 +22,7 @@ class Tries(Record):
     Attributes:
         bugs: Attempts that ended in an unexpected exception of ours.
         deaths: Attempts in which a worker process died or ran into a deadline.
+        bystanders: Attempts that ended because a worker died under another item.
         transients: Attempts that the world failed.
         first_transient_at_s: Unix time of the first of these.
         generation: Newest generation of the item's rows that came to its end through this queue; a
@@ -32,6 +33,7 @@ class Tries(Record):
 
     bugs: int = 0
     deaths: int = 0
+    bystanders: int = 0
     transients: int = 0
     first_transient_at_s: float | None = None
     generation: int = 0

@@ -7,6 +7,7 @@ from medpipe.errors import ConfigError
 from medpipe.queues.contract import WorkQueue
 from medpipe.queues.ledger import LedgerStore
 from medpipe.queues.sqlite import SqliteQueue
+from medpipe.queues.sqs import SqsQueue
 from medpipe.queues.wire import QueueConfig, SqsWire
 
 _SQS = ("sqs", "https", "http")
@@ -38,8 +39,6 @@ def open_queue(
             raise ConfigError(
                 f"the queue {uri!r} keeps its ledger beside the dataset; name it with --out"
             )
-        from medpipe.queues.sqs import SqsQueue
-
         return SqsQueue(SqsWire(uri, config or QueueConfig()), ledger_store)
     if parts.scheme == "sqlite":
         return SqliteQueue(Path(parts.netloc + parts.path))

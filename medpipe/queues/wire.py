@@ -45,6 +45,7 @@ class QueueConfig(Record):
     endpoint_url: str | None = Field(None, description="Server other than AWS, for SQS only.")
     region: str = Field("us-east-1", description="AWS region, where the queue's URI names none.")
     create: bool = Field(False, description="Create SQS queues that do not exist.")
+    attempts: int = Field(6, ge=1, description="Most tries of one call to SQS.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,12 @@ class SqsWire:
         place = _place(uri, config)
         self.name = place.name
         self._account = place.account
-        self._client: Any = boto3.client(
+        self._client: Any = boto3.Session().client(  # the shared default session is for one thread
             "sqs",
             region_name=place.region,
             endpoint_url=place.endpoint_url,
             config=Config(
-                retries={"mode": "standard", "total_max_attempts": 6},
+                retries={"mode": "standard", "total_max_attempts": config.attempts},
                 connect_timeout=5,
                 read_timeout=30,
                 max_pool_connections=2 * _SENDERS,

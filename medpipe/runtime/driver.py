@@ -3,6 +3,7 @@
 Holds no state that a restart would miss: leases are in the queue, decisions in the manifests.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from medpipe.scheduling import (
     Instruction,
     KillWorker,
     LeaseItems,
+    LetGo,
     Release,
     RunStep,
     Scheduler,
@@ -38,10 +40,13 @@ from medpipe.scheduling import (
     Stop,
     StopWorker,
     Tick,
+    Warn,
     WorkerDied,
     WorkerUp,
 )
 from medpipe.telemetry import SILENT, Sink, Timings
+
+logger = logging.getLogger(__name__)
 
 _TICK_S = 0.5
 _WAIT_S = 0.2
@@ -154,15 +159,22 @@ class Driver:
             lost = Failure(FailureKind.LOST, "unreachable_for_a_while", "its result was lost")
             self._events.append(StepFailed(call.item_id, call.attempt, call.step, lost))
         elif call.step == "open":
-            self._events.append(WorkerUp(call.worker))
+            self._events.append(WorkerUp(call.worker, value))
+        elif call.step == "drop":
+            return
         else:
             self._step_done(call, value)
 
     def _step_done(self, call: _Call, value: Any) -> None:
         flight = self.flights.get(call.item_id, call.attempt)
-        media_s = _keep(flight, call, value) if flight is not None else None
+        media_s, media_bytes = None, 0
+        if flight is not None:
+            _keep(flight, call, value)
+            if call.step == "acquire" and flight.video is not None:
+                media_s, media_bytes = flight.video.duration_s, flight.video.size_bytes
         self._sink.count("medpipe_steps_total", 1, {"step": call.step, "result": "done"})
-        self._events.append(StepDone(call.item_id, call.attempt, call.step, media_s))
+        done = StepDone(call.item_id, call.attempt, call.step, media_s, media_bytes)
+        self._events.append(done)
 
     def _failed(self, call: _Call, error: BaseException) -> None:
         try:
@@ -170,6 +182,8 @@ class Driver:
         except Undecided:
             self._probe(call)
             return
+        if call.step == "drop":
+            return  # the worker went; its scratch is swept by the next one on that machine
         if call.step == "life" and not gone and failure.kind is not FailureKind.DEATH:
             return  # cancelled with its actor; the death itself will be told
         if gone or call.step in ("open", "life"):
@@ -196,7 +210,7 @@ class Driver:
 
     # Instructions out -----------------------------------------------------------------------
 
-    def _carry_out(self, instruction: Instruction) -> None:
+    def _carry_out(self, instruction: Instruction) -> None:  # noqa: C901 - one case an order
         match instruction:
             case LeaseItems():
                 self._events.extend(self.flights.lease(instruction.n))
@@ -210,6 +224,8 @@ class Driver:
             case KillWorker():
                 self._forget_worker(instruction.worker)
                 self._pools.end(instruction.worker)
+            case LetGo():
+                self._let_go(instruction)
             case RunStep():
                 self._run_step(instruction)
             case Commit():
@@ -219,6 +235,8 @@ class Driver:
                 self.flights.finish(instruction)
             case Release():
                 self.flights.release(instruction)
+            case Warn():
+                logger.warning("%s", instruction.text)
             case Stop():
                 self.failure = instruction.failure
                 self._stopped = True
@@ -226,6 +244,11 @@ class Driver:
     def _forget_worker(self, worker: str) -> None:
         for ref in [r for r, call in self._calls.items() if call.worker == worker]:
             del self._calls[ref]
+
+    def _let_go(self, order: LetGo) -> None:
+        actor = self._pools.actor(order.worker)
+        if actor is not None:
+            self._calls[actor.drop.remote(order.item_id)] = _Call(order.worker, "drop")
 
     def _run_step(self, run: RunStep) -> None:
         flight = self.flights[run.item_id]
@@ -247,7 +270,9 @@ class Driver:
                 flight.timings = Timings()
                 ref = actor.acquire.options(name=named).remote(flight.lease.item)
             case "extract":
-                ref, flight.watched = actor.extract.options(name=named, num_returns=2).remote()
+                ref, flight.watched = actor.extract.options(name=named, num_returns=2).remote(
+                    run.item_id
+                )
             case "transcribe":
                 source = self._pools.actor(flight.extractor)
                 ref = actor.transcribe.options(name=named).remote(run.item_id, source)
@@ -288,15 +313,14 @@ class Driver:
             self._events.append(Committed(flight.lease.item.id))
 
 
-def _keep(flight: Flight, call: _Call, value: Any) -> float | None:
-    """Keep what a step gave; returns the media's duration in seconds where it became known."""
+def _keep(flight: Flight, call: _Call, value: Any) -> None:
+    """Keep what a step gave."""
     match call.step:
         case "acquire":
             flight.video, timings = value
             flight.timings.add(timings)
             flight.ticket = Ticket(flight.video.item, flight.ticket.generation)
             flight.extractor = call.worker
-            return flight.video.duration_s
         case "extract":
             flight.timings.add(value)
         case "transcribe":
@@ -304,7 +328,6 @@ def _keep(flight: Flight, call: _Call, value: Any) -> float | None:
             flight.timings.add(timings)
         case _:
             flight.manifest = value
-    return None
 
 
 def _drop(rejection: Failure | None) -> Drop:

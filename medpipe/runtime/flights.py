@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from medpipe.config import MedpipeConfig
 from medpipe.dataset import Manifest
@@ -116,7 +117,8 @@ class Flights:
                     continue
                 generation = known.generation + 1 if known else 1
                 self._flights[lease.item.id] = Flight(lease, Ticket(lease.item, generation))
-                events.append(Leased(lease.item.id, _item_tries(lease.tries)))
+                place = urlsplit(lease.item.uri).netloc
+                events.append(Leased(lease.item.id, _item_tries(lease.tries), place))
         if not events:
             elsewhere = self._queue.counts().open - len(self._flights)
             events.append(QueueSeen(ready=0, open_elsewhere=elsewhere))
@@ -185,13 +187,20 @@ def _told(lease: Lease, act: Callable[[], None]) -> None:
 
 
 def _item_tries(tries: Tries) -> ItemTries:
-    return ItemTries(tries.bugs, tries.deaths, tries.transients, tries.first_transient_at_s)
+    return ItemTries(
+        bugs=tries.bugs,
+        deaths=tries.deaths,
+        bystanders=tries.bystanders,
+        transients=tries.transients,
+        first_transient_at_s=tries.first_transient_at_s,
+    )
 
 
 def _queue_tries(tries: ItemTries, failure: Failure | None, generation: int) -> Tries:
     return Tries(
         bugs=tries.bugs,
         deaths=tries.deaths,
+        bystanders=tries.bystanders,
         transients=tries.transients,
         first_transient_at_s=tries.first_transient_at_s,
         generation=generation,

@@ -12,8 +12,9 @@ from medpipe.runtime.workers import ExtractWorker, TranscribeWorker, WriteWorker
 
 Ref = ray.ObjectRef[Any]
 
-# Calls of these groups run beside a worker's one step: serving sound, and showing that it lives.
-_GROUPS = {"sound": 1, "life": 1}
+# Calls of these groups run beside a worker's step: fetching the next file, serving sound, and
+# showing that it lives (one call for good, one for what must not wait).
+_GROUPS = {"fetch": 1, "sound": 2, "life": 2}
 
 
 _KINDS: dict[str, type] = {

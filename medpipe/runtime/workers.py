@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,9 @@ class _Worker:
     def __repr__(self) -> str:
         return self._name
 
-    def open(self) -> int:
-        """Load what the worker needs; returns its process id."""
-        return os.getpid()
+    def open(self) -> str:
+        """Load what the worker needs; returns the id of its node."""
+        return node_id()
 
     def ping(self) -> None:
         """Answer, to show that the worker lives."""
@@ -56,8 +56,17 @@ class _Worker:
         self._watchdog.wait()
 
 
+@dataclass(slots=True)
+class _Held:
+    """An item's file on this worker, with the folder that is its own."""
+
+    folder: Path
+    video: Video
+    blocks: Iterator[AudioBlock]
+
+
 class ExtractWorker(_Worker):
-    """Holds one item's file at a time: fetches it, watches it, and serves its sound."""
+    """Holds files: fetches them, watches one at a time, and serves their sound meanwhile."""
 
     def __init__(self, name: str, config: MedpipeConfig, out: str) -> None:
         super().__init__(name, config, out)
@@ -65,53 +74,58 @@ class ExtractWorker(_Worker):
         self._scratch = Path(
             tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=config.runtime.scratch_dir)
         )
-        self._video: Video | None = None
-        self._blocks: Iterator[AudioBlock] = iter(())
+        self._held: dict[str, _Held] = {}
 
+    @ray.method(concurrency_group="fetch")
     def acquire(self, item: Item) -> tuple[Video, Timings]:
-        """Fetch an item's media; the one held before is let go."""
-        self._clear()
+        """Fetch an item's media into a folder of its own and hold it until it is dropped."""
+        self._discard(item.id)
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
         timings = Timings()
-        with timings.stage("acquire"):
-            video = pipeline.fetch(item, self._scratch, self._config)
-        self._video = video
-        self._blocks = pipeline.sound(video, self._config)
+        try:
+            with timings.stage("acquire"):
+                video = pipeline.fetch(item, folder, self._config)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._held[item.id] = _Held(folder, video, pipeline.sound(video, self._config))
         return video, timings
 
-    def extract(self) -> tuple[Timings, Watched]:
-        """Watch the video held; two results, so that the driver need not carry the images."""
-        if self._video is None:
-            raise RuntimeError("extract before acquire")
+    def extract(self, item_id: str) -> tuple[Timings, Watched]:
+        """Watch a held video; two results, so that the driver need not carry the images."""
+        held = self._holding(item_id)
         timings = Timings()
         with timings.stage("extract"):
-            watched = pipeline.watch(self._video, self._scratch, self._config)
+            watched = pipeline.watch(held.video, held.folder, self._config)
         return timings, watched
 
     @ray.method(concurrency_group="sound")
     def next_block(self, item_id: str) -> tuple[AudioBlock | None, float]:
-        """The next block of the held video's sound (None at its end), and its CPU seconds.
-
-        Raises:
-            RuntimeError: Another item is held by now.
-        """
-        if self._video is None or self._video.item.id != item_id:
-            raise RuntimeError(f"{item_id} is no longer held here")
+        """The next block of a held video's sound (None at its end), and its CPU seconds."""
+        held = self._holding(item_id)
         cpu_s = time.thread_time()
-        block = next(self._blocks, None)
+        block = next(held.blocks, None)
         return block, time.thread_time() - cpu_s
+
+    @ray.method(concurrency_group="life")
+    def drop(self, item_id: str) -> None:
+        """Let an item's file go; one that is not held is fine."""
+        self._discard(item_id)
+
+    def _discard(self, item_id: str) -> None:
+        held = self._held.pop(item_id, None)
+        if held is not None:
+            shutil.rmtree(held.folder, ignore_errors=True)
 
     def close(self) -> None:
         """Remove the scratch folder."""
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def _clear(self) -> None:
-        self._video, self._blocks = None, iter(())
-        for child in self._scratch.iterdir():
-            if child.is_dir():
-                shutil.rmtree(child, ignore_errors=True)
-            else:
-                with suppress(FileNotFoundError):
-                    child.unlink()
+    def _holding(self, item_id: str) -> _Held:
+        held = self._held.get(item_id)
+        if held is None:
+            raise RuntimeError(f"{item_id} is not held here")
+        return held
 
 
 class TranscribeWorker(_Worker):
@@ -121,10 +135,10 @@ class TranscribeWorker(_Worker):
         super().__init__(name, config, out)
         self._transcriber = Transcriber(config.transcribe)
 
-    def open(self) -> int:
-        """Load the model; returns the process id."""
+    def open(self) -> str:
+        """Load the model; returns the id of the worker's node."""
         self._transcriber.open()
-        return os.getpid()
+        return node_id()
 
     def transcribe(self, item_id: str, source: ActorHandle[Any]) -> tuple[Transcript, Timings]:
         """Listen to an item's sound, one block ahead of the model."""
@@ -164,6 +178,11 @@ class WriteWorker(_Worker):
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def node_id() -> str:
+    """Id of the Ray node that this process runs on."""
+    return str(ray.get_runtime_context().get_node_id())
 
 
 def _pulled(source: ActorHandle[Any], item_id: str, timings: Timings) -> Iterator[AudioBlock]:

@@ -1,5 +1,6 @@
 """The scheduler: events in, instructions out; knows neither Ray nor the clock on the wall."""
 
+from medpipe.scheduling.breaker import BreakerConfig
 from medpipe.scheduling.events import (
     Commit,
     Committed,
@@ -12,6 +13,7 @@ from medpipe.scheduling.events import (
     Leased,
     LeaseItems,
     LeaseLostEvent,
+    LetGo,
     QueueSeen,
     Release,
     RunStep,
@@ -21,13 +23,16 @@ from medpipe.scheduling.events import (
     Stop,
     StopWorker,
     Tick,
+    Warn,
     WorkerDied,
     WorkerUp,
 )
+from medpipe.scheduling.jobs import Step
 from medpipe.scheduling.policy import RetryPolicy, SchedulingConfig
-from medpipe.scheduling.scheduler import Scheduler, Step
+from medpipe.scheduling.scheduler import Scheduler
 
 __all__ = [
+    "BreakerConfig",
     "Commit",
     "Committed",
     "Event",
@@ -39,6 +44,7 @@ __all__ = [
     "LeaseItems",
     "LeaseLostEvent",
     "Leased",
+    "LetGo",
     "QueueSeen",
     "Release",
     "RetryPolicy",
@@ -52,6 +58,7 @@ __all__ = [
     "Stop",
     "StopWorker",
     "Tick",
+    "Warn",
     "WorkerDied",
     "WorkerUp",
 ]

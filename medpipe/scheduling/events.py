@@ -11,6 +11,7 @@ class FailureKind(StrEnum):
     TRANSIENT = "transient"  # the world's: back-off, a budget of its own
     BUG = "bug"  # ours: bounded retries, then a dead letter
     DEATH = "death"  # the worker's process died or hung under the item: suspect
+    BYSTANDER = "bystander"  # shared a worker with one that died: free, but remembered
     LOST = "lost"  # node lost or preempted: free
 
 
@@ -30,6 +31,7 @@ class ItemTries:
 
     bugs: int = 0
     deaths: int = 0
+    bystanders: int = 0
     transients: int = 0
     first_transient_at_s: float | None = None
 
@@ -39,10 +41,11 @@ class ItemTries:
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """An item was leased for us."""
+    """An item was leased for us; `place` is the host it is fetched from, if any."""
 
     item_id: str
     tries: ItemTries
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class WorkerUp:
     """A worker has loaded its models and waits for work."""
 
     worker: str
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,13 @@ class WorkerDied:
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """A step of an attempt ended well."""
+    """A step of an attempt ended well; the first one tells how much media it is."""
 
     item_id: str
     attempt: int
     step: str
     media_s: float | None = None
+    media_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,21 @@ class KillWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """Tell a worker to drop the file of an item."""
+
+    worker: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Tell people something that they may want to act upon."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunStep:
     """Run a step of an attempt on a worker.
 
@@ -201,5 +221,15 @@ class Stop:
 
 
 Instruction = (
-    LeaseItems | StartWorker | StopWorker | KillWorker | RunStep | Commit | Finish | Release | Stop
+    LeaseItems
+    | StartWorker
+    | StopWorker
+    | KillWorker
+    | LetGo
+    | RunStep
+    | Commit
+    | Finish
+    | Release
+    | Warn
+    | Stop
 )

@@ -1,15 +1,18 @@
 """Decides what runs where: a pure state machine, `handle(event, now_s) -> [instruction]`.
 
-State changes only inside `handle`. Items walk the steps of the walk; each step runs on a worker of
-its pool, one step a worker at a time. A step may keep its worker for later steps of the same item
-(the one that holds the file). What fails is charged to whom it concerns (`policy`) and the item
-goes back to the queue, to the rejects or to the dead letters; its other steps still running are
-left to end and are ignored. Nothing here reads a clock: `now_s` is Unix time, given by the caller.
+State changes only inside `handle` and `drain`. Items walk the steps of the walk; each step runs on
+a worker of its pool, one step a lane at a time. A step may keep its worker for later steps of the
+same item (the one that holds the file). What fails is charged to whom it concerns (`policy`) and
+the item goes back to the queue, to the rejects or to the dead letters; its other steps still
+running are left to end and are ignored. What only the store failed is tried again in place, with
+all results kept. Nothing here reads a clock: `now_s` is Unix time, given by the caller.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from medpipe.scheduling.breaker import Breakers
+from medpipe.scheduling.crew import Crew, Run, Worker
 from medpipe.scheduling.events import (
     Commit,
     Committed,
@@ -18,11 +21,11 @@ from medpipe.scheduling.events import (
     FailureKind,
     Finish,
     Instruction,
-    ItemTries,
     KillWorker,
     Leased,
     LeaseItems,
     LeaseLostEvent,
+    LetGo,
     QueueSeen,
     Release,
     RunStep,
@@ -32,62 +35,22 @@ from medpipe.scheduling.events import (
     Stop,
     StopWorker,
     Tick,
+    Warn,
     WorkerDied,
     WorkerUp,
 )
-from medpipe.scheduling.policy import SchedulingConfig, charge, delay_s, verdict
+from medpipe.scheduling.jobs import Job, Step
+from medpipe.scheduling.policy import (
+    SchedulingConfig,
+    charge,
+    delay_s,
+    in_place_s,
+    is_suspect,
+    verdict,
+)
 
 _POLL_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the walk.
-
-    Attributes:
-        name: Unique in the walk.
-        pool: Whose workers run it.
-        needs: Steps that must be done before.
-        on: Step whose worker must run this one too, or None for any worker of the pool.
-        holds_until: Steps for which the worker stays with the item after this step.
-    """
-
-    name: str
-    pool: str
-    needs: tuple[str, ...] = ()
-    on: str | None = None
-    holds_until: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Job:
-    """An item in flight."""
-
-    item_id: str
-    attempt: int
-    tries: ItemTries
-    done: set[str] = field(default_factory=set)
-    running: set[str] = field(default_factory=set)
-    held: dict[str, str] = field(default_factory=dict)
-    media_s: float = 0.0
-    rejection: Failure | None = None
-    committing: bool = False
-
-
-@dataclass(slots=True)
-class _Worker:
-    """A worker and what it does; idle when up, not at work and held by nobody."""
-
-    pool: str
-    since_s: float
-    up: bool = False
-    run: tuple[str, int, str] | None = None
-    deadline_s: float = 0.0
-    held_by: str | None = None
-
-    @property
-    def idle(self) -> bool:
-        return self.up and self.run is None and self.held_by is None
+_STORE = "store"
 
 
 class Scheduler:
@@ -110,14 +73,15 @@ class Scheduler:
         self._config = config
         self._walk = tuple(walk)
         self._record = record
-        self._pools = dict(pools)
-        self._jobs: dict[str, _Job] = {}
-        self._workers: dict[str, _Worker] = {}
-        self._started = dict.fromkeys(pools, 0)
+        self._steps = {step.name: step for step in (*walk, record)}
+        self._crew = Crew(config, pools)
+        self._breakers = Breakers(config.breaker)
+        self._jobs: dict[str, Job] = {}
         self._failed_starts = dict.fromkeys(pools, 0)
         self._attempts = 0
         self._leasing = False
         self._poll_at_s = 0.0
+        self._moved_at_s: float | None = None
         self._drained = False
         self._draining = False
         self._stopped = False
@@ -130,23 +94,23 @@ class Scheduler:
     @property
     def waiting_for(self) -> str:
         """One line for people: what the job waits for right now."""
-        busy = [w for w in self._workers.values() if w.run is not None]
-        starting = sum(not w.up for w in self._workers.values())
-        if busy:
-            return f"{len(busy)} steps at work, {starting} workers starting"
-        if starting:
-            return f"{starting} workers to start"
+        busy = sum(len(worker.runs) for _, worker in self._crew)
+        starting = sum(not worker.up for _, worker in self._crew)
+        parts = [f"{busy} steps at work"] if busy else []
+        parts += [f"{starting} workers to start"] if starting else []
         if any(job.committing for job in self._jobs.values()):
-            return "a commit"
-        return "items that wait for their next try" if not self._jobs else "workers"
+            parts.append("a commit")
+        if any(job.store_failures for job in self._jobs.values()):
+            parts.append("the store to answer")
+        if not parts:
+            parts.append("workers" if self._jobs else "items that wait for their next try")
+        return ", ".join(parts)
 
     def drain(self) -> None:
         """Take no new items; `Stop` follows when those in flight have ended."""
         self._draining = True
 
-    def handle(  # noqa: C901 - one case an event
-        self, event: Event, now_s: float
-    ) -> list[Instruction]:
+    def handle(self, event: Event, now_s: float) -> list[Instruction]:
         """Take one event and say what to do.
 
         Args:
@@ -156,18 +120,33 @@ class Scheduler:
         if self._stopped:
             return []
         out: list[Instruction] = []
+        if not isinstance(event, Tick | QueueSeen) or self._moved_at_s is None:
+            self._moved_at_s = now_s
+        self._take(event, now_s, out)
+        if not self._stopped:
+            self._place(now_s, out)
+            self._resize(now_s, out)
+            if not isinstance(event, Leased):  # more of the same answer may follow
+                self._lease_or_stop(now_s, out)
+        return out
+
+    def _take(  # noqa: C901 - one case an event
+        self, event: Event, now_s: float, out: list[Instruction]
+    ) -> None:
         match event:
             case Leased():
-                self._leased(event)
+                self._leased(event, now_s, out)
             case QueueSeen():
                 self._leasing = False
                 self._poll_at_s = now_s + _POLL_S
                 self._drained = event.ready == 0 and event.open_elsewhere == 0
             case LeaseLostEvent():
-                self._forget(event.item_id)
+                self._forget(event.item_id, now_s, out)
                 self._drained = False  # it may come back
             case WorkerUp():
-                self._worker_up(event.worker, now_s)
+                worker = self._crew.came_up(event.worker, event.node, now_s)
+                if worker is not None:
+                    self._failed_starts[worker.pool] = 0
             case WorkerDied():
                 self._worker_died(event, now_s, out)
             case StepDone():
@@ -178,59 +157,85 @@ class Scheduler:
                 self._committed(event.item_id, out)
             case Tick():
                 self._overdue(now_s, out)
-        if not self._stopped:
-            self._place(now_s, out)
-            self._resize(now_s, out)
-            if not isinstance(event, Leased):  # more of the same answer may follow
-                self._lease_or_stop(now_s, out)
-        return out
+                self._stalled(now_s, out)
 
     # Items ----------------------------------------------------------------------------------
 
-    def _leased(self, event: Leased) -> None:
+    def _leased(self, event: Leased, now_s: float, out: list[Instruction]) -> None:
         self._leasing = False
         self._drained = False
-        self._forget(event.item_id)  # our own lease had run out and came back to us
+        self._forget(event.item_id, now_s, out)  # our own lease had run out and came back to us
         self._attempts += 1
-        self._jobs[event.item_id] = _Job(event.item_id, self._attempts, event.tries)
+        self._jobs[event.item_id] = Job(
+            event.item_id, self._attempts, event.tries, place=event.place
+        )
 
     def _step_done(self, event: StepDone, now_s: float, out: list[Instruction]) -> None:
-        worker = self._free_run(event.item_id, event.attempt, event.step, now_s)
+        name = self._crew.end(event.item_id, event.attempt, event.step, now_s)
+        worker = self._crew.get(name) if name else None
+        if worker is not None:
+            worker.failures = 0
         job = self._current(event.item_id, event.attempt)
         if job is None:
+            if name is not None and self._steps[event.step].holds_until:
+                out.append(LetGo(name, event.item_id))
             return
         job.running.discard(event.step)
         job.done.add(event.step)
         if event.media_s is not None:
-            job.media_s = event.media_s
-        step = self._step(event.step)
-        if step.holds_until and worker is not None:
-            job.held[step.name] = worker
-            self._workers[worker].held_by = job.item_id
-        for name in [n for n in job.held if job.done.issuperset(self._step(n).holds_until)]:
-            self._let_go(job.held.pop(name), now_s)
-        if event.step == self._record.name or event.step == self._walk[-1].name:
-            job.committing = True
-            out.append(Commit(job.item_id))
+            job.media_s, job.media_bytes = event.media_s, event.media_bytes
+        step = self._steps[event.step]
+        self._breakers.succeeded(self._place_of(job, step))
+        if step.holds_until and name is not None and worker is not None:
+            job.held[step.name] = name
+            worker.holds.add(job.item_id)
+        for held in [n for n in job.held if job.done.issuperset(self._steps[n].holds_until)]:
+            self._let_go(job, held, now_s, out)
+        job.written = job.written or event.step in (self._record.name, self._walk[-1].name)
 
     def _step_failed(self, event: StepFailed, now_s: float, out: list[Instruction]) -> None:
-        self._free_run(event.item_id, event.attempt, event.step, now_s)
+        name = self._crew.end(event.item_id, event.attempt, event.step, now_s)
+        if name is not None and event.failure.kind is FailureKind.BUG:
+            self._crew[name].failures += 1
         job = self._current(event.item_id, event.attempt)
-        if job is not None:
-            self._fail(job, replace(event.failure, step=event.step), now_s, out)
+        if job is None:
+            return
+        failure = replace(event.failure, step=event.step)
+        step = self._steps.get(event.step)
+        stores = step is None or step.stores
+        place = _STORE if stores else self._place_of(job, step)
+        if failure.kind is FailureKind.TRANSIENT:
+            self._breakers.failed(place, now_s)
+            if stores and self._waits_in_place(job, event.step, now_s):
+                return
+        else:
+            self._breakers.gave_up(place)
+        self._fail(job, failure, now_s, out)
 
-    def _fail(self, job: _Job, failure: Failure, now_s: float, out: list[Instruction]) -> None:
+    def _waits_in_place(self, job: Job, step: str, now_s: float) -> bool:
+        """Keep an item's results and try its step again later, unless its budget is spent."""
+        job.store_failed_at_s = job.store_failed_at_s or now_s
+        if now_s - job.store_failed_at_s > self._config.retry.transient_budget_s:
+            return False
+        job.store_failures += 1
+        job.running.discard(step)
+        job.committing = False
+        rest_s = self._breakers.blocked_s(_STORE, now_s)
+        job.not_before_s = now_s + max(rest_s, in_place_s(job.store_failures, self._config.retry))
+        return True
+
+    def _fail(self, job: Job, failure: Failure, now_s: float, out: list[Instruction]) -> None:
         """End an attempt and decide what becomes of its item."""
         tries = charge(job.tries, failure, now_s)
         end = verdict(tries, failure, now_s, self._config.retry)
-        self._forget(job.item_id, now_s)
+        self._forget(job.item_id, now_s, out)
         if end == "retry":
             wait_s = delay_s(job.item_id, tries, failure, self._config.retry)
             out.append(Release(job.item_id, wait_s, tries, failure))
             self._drained = False
         elif end == "rejected" and job.rejection is None:
             self._attempts += 1
-            self._jobs[job.item_id] = _Job(
+            self._jobs[job.item_id] = Job(
                 job.item_id, self._attempts, tries, media_s=job.media_s, rejection=failure
             )
         else:
@@ -240,40 +245,63 @@ class Scheduler:
         job = self._jobs.get(item_id)
         if job is not None and job.committing:
             del self._jobs[item_id]
+            self._breakers.succeeded(_STORE)
             state = "done" if job.rejection is None else "rejected"
             out.append(Finish(item_id, state, job.tries, job.rejection))
 
-    def _forget(self, item_id: str, now_s: float = 0.0) -> None:
+    def _forget(self, item_id: str, now_s: float, out: list[Instruction]) -> None:
         """Drop an item; its steps at work end on their own and are ignored."""
         job = self._jobs.pop(item_id, None)
         if job is not None:
-            for worker in job.held.values():
-                self._let_go(worker, now_s)
+            for held in list(job.held):
+                self._let_go(job, held, now_s, out)
+            for name in job.running:
+                self._breakers.gave_up(self._place_of(job, self._steps[name]))
+
+    def _let_go(self, job: Job, held: str, now_s: float, out: list[Instruction]) -> None:
+        worker = job.held.pop(held)
+        if self._crew.let_go(worker, job.item_id, now_s):
+            out.append(LetGo(worker, job.item_id))
 
     # Workers --------------------------------------------------------------------------------
 
-    def _worker_up(self, name: str, now_s: float) -> None:
-        worker = self._workers.get(name)
-        if worker is not None:
-            worker.up, worker.since_s = True, now_s
-            self._failed_starts[worker.pool] = 0
-
     def _worker_died(self, event: WorkerDied, now_s: float, out: list[Instruction]) -> None:
-        worker = self._workers.pop(event.worker, None)
+        worker = self._crew.get(event.worker)
+        if worker is not None:
+            self._worker_gone(event.worker, event.failure, _suspects(worker), now_s, out)
+
+    def _worker_gone(
+        self,
+        name: str,
+        failure: Failure,
+        culprits: set[str],
+        now_s: float,
+        out: list[Instruction],
+    ) -> None:
+        """Charge the culprits; whoever else was on the worker goes free."""
+        worker = self._crew.remove(name)
         if worker is None:
             return
         if not worker.up:
-            self._start_failed(worker.pool, event.failure, out)
-        victims = {worker.held_by} | ({worker.run[0]} if worker.run else set())
-        for item_id in victims - {None}:
-            job = self._jobs.get(str(item_id))
-            mine = worker.held_by == item_id or (
-                job is not None and worker.run is not None and job.attempt == worker.run[1]
-            )
-            if job is not None and mine:
-                job.held = {k: v for k, v in job.held.items() if v != event.worker}
-                step = worker.run[2] if worker.run else worker.pool
-                self._fail(job, replace(event.failure, step=step), now_s, out)
+            self._start_failed(worker.pool, failure, out)
+        for item_id in sorted(worker.items):
+            job = self._jobs.get(item_id)
+            if job is None or not self._is_there(job, name, worker):
+                continue
+            job.held = {k: v for k, v in job.held.items() if v != name}
+            step = next((r.step for r in worker.runs.values() if r.item_id == item_id), worker.pool)
+            theirs = replace(failure, step=step)
+            if item_id not in culprits and failure.kind is not FailureKind.LOST:
+                theirs = replace(theirs, kind=FailureKind.BYSTANDER)
+            self._fail(job, theirs, now_s, out)
+
+    def _is_there(self, job: Job, name: str, worker: Worker) -> bool:
+        """Whether the attempt that runs is on this worker, not an earlier one."""
+        at_work = any(
+            run.item_id == job.item_id and run.attempt == job.attempt
+            for run in worker.runs.values()
+        )
+        return at_work or name in job.held.values()
 
     def _start_failed(self, pool: str, failure: Failure, out: list[Instruction]) -> None:
         if failure.kind is FailureKind.LOST:
@@ -285,15 +313,17 @@ class Scheduler:
 
     def _overdue(self, now_s: float, out: list[Instruction]) -> None:
         """Kill workers that are past their deadline, at work or while starting."""
-        for name, worker in list(self._workers.items()):
+        for name, worker in self._crew:
+            late = [run for run in worker.runs.values() if now_s > run.deadline_s]
             if not worker.up and now_s - worker.since_s > self._config.worker_start_s:
-                late = Failure(FailureKind.DEATH, "worker_start_timed_out", f"{name} did not start")
-            elif worker.run is not None and now_s > worker.deadline_s:
-                late = self._deadline_failure(worker.run[2])
+                code, what = "worker_start_timed_out", f"{name} did not start"
+                failure = Failure(FailureKind.DEATH, code, what)
+            elif late:
+                failure = self._deadline_failure(late[0].step)
             else:
                 continue
             out.append(KillWorker(name))
-            self._worker_died(WorkerDied(name, late), now_s, out)
+            self._worker_gone(name, failure, {run.item_id for run in late}, now_s, out)
             if self._stopped:
                 return
 
@@ -303,102 +333,121 @@ class Scheduler:
             return Failure(FailureKind.TRANSIENT, "timed_out", detail)
         return Failure(FailureKind.DEATH, "deadline_exceeded", detail)
 
-    def _free_run(self, item_id: str, attempt: int, step: str, now_s: float) -> str | None:
-        """Note that a step left its worker; returns the worker, or None if it is gone."""
-        for name, worker in self._workers.items():
-            if worker.run == (item_id, attempt, step):
-                worker.run, worker.since_s = None, now_s
-                return name
-        return None
-
-    def _let_go(self, name: str, now_s: float) -> None:
-        worker = self._workers.get(name)
-        if worker is not None:
-            worker.held_by = None
-            worker.since_s = max(worker.since_s, now_s)
+    def _stalled(self, now_s: float, out: list[Instruction]) -> None:
+        """Say what the job waits for when nothing has happened for long."""
+        if self._moved_at_s is not None and now_s - self._moved_at_s > self._config.stall_s:
+            self._moved_at_s = now_s
+            minutes = self._config.stall_s / 60
+            down = ", ".join(self._breakers.open_places(now_s))
+            text = f"nothing happened for {minutes:.0f} minutes; waiting for {self.waiting_for}"
+            out.append(Warn(text + (f"; down: {down}" if down else "")))
 
     # Decisions ------------------------------------------------------------------------------
 
     def _place(self, now_s: float, out: list[Instruction]) -> None:
         """Give runnable steps to free workers, oldest item first."""
         for job in list(self._jobs.values()):
-            for step in self._runnable(job):
-                name = job.held.get(step.on) if step.on else self._idle(step.pool)
-                worker = self._workers.get(name) if name else None
-                if name is None or worker is None or worker.run is not None:
-                    continue
-                worker.run = (job.item_id, job.attempt, step.name)
-                worker.deadline_s = now_s + (
-                    self._config.deadline_base_s + self._config.deadline_per_media_s * job.media_s
-                )
-                job.running.add(step.name)
-                out.append(RunStep(name, job.item_id, job.attempt, step.name, job.rejection))
+            if now_s < job.not_before_s or self._breakers_hold(job, now_s, out):
+                continue
+            if job.written and not job.committing:
+                job.committing = True
+                out.append(Commit(job.item_id))
+            for step in job.runnable(self._walk_of(job)):
+                self._begin(job, step, now_s, out)
 
-    def _runnable(self, job: _Job) -> list[Step]:
-        if job.committing:
-            return []
-        walk = self._walk if job.rejection is None else (self._record,)
-        return [
-            step
-            for step in walk
-            if step.name not in job.done
-            and step.name not in job.running
-            and job.done.issuperset(step.needs)
-        ]
+    def _begin(self, job: Job, step: Step, now_s: float, out: list[Instruction]) -> None:
+        """Start a step if there is a worker for it; make room for a suspect's fresh one."""
+        alone = is_suspect(job.tries, self._config.retry)
+        name = (
+            job.held.get(step.on)
+            if step.on
+            else self._crew.choose(step.pool, step.lane, alone=alone)
+        )
+        worker = self._crew.get(name) if name else None
+        if name is None or worker is None:
+            retired = self._crew.retirable(step.pool) if alone and not step.on else None
+            if retired is not None:
+                self._crew.remove(retired)
+                out.append(StopWorker(retired))
+            return
+        if step.lane in worker.runs:
+            return
+        limit_s = self._config.deadline_base_s + self._config.deadline_per_media_s * job.media_s
+        run = Run(job.item_id, job.attempt, step.name, now_s + limit_s)
+        self._crew.begin(name, step.lane, run, alone=alone)
+        self._breakers.started(self._place_of(job, step))
+        job.running.add(step.name)
+        out.append(RunStep(name, job.item_id, job.attempt, step.name, job.rejection))
 
-    def _idle(self, pool: str) -> str | None:
-        for name, worker in self._workers.items():
-            if worker.pool == pool and worker.idle:
-                return name
-        return None
+    def _breakers_hold(self, job: Job, now_s: float, out: list[Instruction]) -> bool:
+        """Whether an item must wait for a place that is down; an unbegun one goes back free."""
+        if job.done or job.running or job.rejection is not None or not job.place:
+            return False
+        blocked_s = self._breakers.blocked_s(job.place, now_s)
+        if not blocked_s:
+            return False
+        self._forget(job.item_id, now_s, out)
+        parked = Failure(FailureKind.LOST, "host_down", f"{job.place} keeps failing; parked")
+        out.append(Release(job.item_id, blocked_s, job.tries, parked))
+        self._drained = False
+        return True
+
+    def _place_of(self, job: Job, step: Step | None) -> str:
+        """Which part of the world a step leans on: the host, the store, or none."""
+        if step is None or step.stores:
+            return _STORE
+        return job.place if step.name == self._walk[0].name else ""
+
+    def _walk_of(self, job: Job) -> tuple[Step, ...]:
+        return self._walk if job.rejection is None else (self._record,)
 
     def _resize(self, now_s: float, out: list[Instruction]) -> None:
-        """Start workers for items that will need them; let go those idle for long."""
-        for pool, most in self._pools.items():
-            mine = {n: w for n, w in self._workers.items() if w.pool == pool}
-            wanted = min(most, sum(self._needs_pool(job, pool) for job in self._jobs.values()))
-            for _ in range(wanted - len(mine)):
-                name = f"{pool}-{self._started[pool]}"
-                self._started[pool] += 1
-                self._workers[name] = _Worker(pool, now_s)
-                out.append(StartWorker(pool, name))
-            late_s = now_s - self._config.idle_worker_s
-            idle = [name for name, w in mine.items() if w.idle and w.since_s < late_s]
-            for name in idle[: max(0, len(mine) - wanted)]:
-                del self._workers[name]
+        """Start workers for items that will need them; let go worn and long idle ones."""
+        for pool in self._crew.pools:
+            jobs = self._jobs.values()
+            wanted = sum(job.needs_pool(pool, self._walk_of(job)) for job in jobs)
+            for name in self._crew.spare(pool, wanted, now_s):
+                self._crew.remove(name)
                 out.append(StopWorker(name))
-
-    def _needs_pool(self, job: _Job, pool: str) -> bool:
-        if job.committing:
-            return False
-        walk = self._walk if job.rejection is None else (self._record,)
-        return any(step.pool == pool and step.name not in job.done for step in walk)
+            for _ in range(self._crew.missing(pool, wanted)):
+                out.append(StartWorker(pool, self._crew.start(pool, now_s)))
 
     def _lease_or_stop(self, now_s: float, out: list[Instruction]) -> None:
         if not self._jobs and (self._draining or (self._drained and not self._leasing)):
             self._stop(out, None)
             return
         room = self._config.items_in_flight - len(self._jobs)
-        media_s = sum(job.media_s for job in self._jobs.values())
         if (
             room > 0
             and not self._draining
             and not self._leasing
             and now_s >= self._poll_at_s
-            and (media_s < self._config.media_in_flight_s or not self._jobs)
+            and not self._breakers.blocked_s(_STORE, now_s)
+            and (not self._jobs or self._has_room_for_media())
         ):
             self._leasing = True
             out.append(LeaseItems(room))
 
+    def _has_room_for_media(self) -> bool:
+        jobs = self._jobs.values()
+        return (
+            sum(job.media_s for job in jobs) < self._config.media_in_flight_s
+            and sum(job.media_bytes for job in jobs) < self._config.bytes_in_flight
+        )
+
     def _stop(self, out: list[Instruction], failure: Failure | None) -> None:
         self._stopped = True
-        out.extend(StopWorker(name) for name in self._workers)
-        self._workers.clear()
+        for name, _ in self._crew:
+            self._crew.remove(name)
+            out.append(StopWorker(name))
         out.append(Stop(failure))
 
-    def _current(self, item_id: str, attempt: int) -> _Job | None:
+    def _current(self, item_id: str, attempt: int) -> Job | None:
         job = self._jobs.get(item_id)
         return job if job is not None and job.attempt == attempt else None
 
-    def _step(self, name: str) -> Step:
-        return next(s for s in (*self._walk, self._record) if s.name == name)
+
+def _suspects(worker: Worker) -> set[str]:
+    """Whose work may have ended a worker: what computes, else what is served, else what fetches."""
+    computing = {run.item_id for lane, run in worker.runs.items() if lane == "compute"}
+    return computing or worker.holds or worker.items

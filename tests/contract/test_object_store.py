@@ -1,9 +1,9 @@
 """What every object store must do, run over a folder and over an S3 server."""
 
-import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
 import pytest
@@ -41,8 +41,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return open_store(f"s3://{BUCKET}/{uuid4().hex}", config)
 
 
-def write_and_fail(store: ObjectStore, key: str, size: int) -> None:
+def write_and_fail(
+    store: ObjectStore, key: str, size: int, seen: "list[IO[bytes]] | None" = None
+) -> None:
     with store.output(key) as file:
+        if seen is not None:
+            seen.append(file)
         file.write(b"x" * size)
         raise RuntimeError("a bug while writing")
 
@@ -168,10 +172,11 @@ class TestObjectStore:
 def test_a_failed_output_leaves_no_upload_behind(s3_url: str, s3: StorageConfig) -> None:
     store = open_store(f"s3://{BUCKET}/{uuid4().hex}", s3)
 
+    files: list[IO[bytes]] = []
     for size in (10, 60_000_000):
         with pytest.raises(RuntimeError, match="a bug"):
-            write_and_fail(store, "a", size)
-    gc.collect()
+            write_and_fail(store, "a", size, files)
+        files[-1].close()  # as its finaliser does, at any time and in any thread
 
     assert open_uploads(s3_url, BUCKET) == 0
 

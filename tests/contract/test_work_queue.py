@@ -1,170 +1,228 @@
-"""What every work queue must do, run over every implementation."""
+"""What every work queue must do, run over SQLite and over an SQS server."""
 
-import multiprocessing as mp
-import os
-import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from medpipe.errors import ConfigError
-from medpipe.queues import LeaseLost, SqliteQueue, Tries, WorkQueue, open_queue
-from medpipe.records import Item
+from medpipe.queues import LeaseLost, Tries, WorkQueue
+from tests.support.queues import Bench, SqliteBench, SqsBench, ids, item, take
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-def item(n: int) -> Item:
-    return Item(id=f"http:{n:032x}", uri=f"http://example.org/{n}.mp4")
+@pytest.fixture(params=["sqlite", "sqs"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    if request.param == "sqlite":
+        return SqliteBench(tmp_path)
+    return SqsBench(request.getfixturevalue("sqs_url"), tmp_path)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def queue(tmp_path: Path, clock: Clock) -> Iterator[WorkQueue]:
-    queue = SqliteQueue(tmp_path / "q.sqlite", clock=clock)
+def queue(bench: Bench) -> Iterator[WorkQueue]:
+    queue = bench.open()
     yield queue
     queue.close()
 
 
-def test_an_item_is_leased_once_and_acked_once(queue: WorkQueue) -> None:
-    assert queue.enqueue([item(1), item(2), item(1)]) == 2
-    first = queue.lease(10, lease_s=60)
-    assert [lease.item.id for lease in first] == [item(1).id, item(2).id]
-    assert queue.lease(10, lease_s=60) == []
+class TestWorkQueue:
+    def test_an_item_is_leased_once_and_acked_once(self, queue: WorkQueue) -> None:
+        assert queue.enqueue([item(1), item(2), item(1)]) == 2
+        first = take(queue, 2)
+        assert ids(first) == {item(1).id, item(2).id}
+        assert {lease.item.title for lease in first} == {item(1).title, item(2).title}
+        assert queue.lease(10, lease_s=60) == []
+        assert queue.counts().leased == 2
 
-    queue.finish(first[0], "done", Tries())
-    queue.finish(first[1], "rejected", Tries(last_code="not_a_video"))
+        queue.finish(first[0], "done", Tries())
+        queue.finish(first[1], "rejected", Tries(last_code="not_a_video"))
 
-    counts = queue.counts()
-    assert (counts.done, counts.rejected, counts.open) == (1, 1, 0)
-    assert queue.reasons() == {"not_a_video": 1}
+        counts = queue.counts()
+        assert (counts.done, counts.rejected, counts.open) == (1, 1, 0)
+        assert queue.reasons() == {"not_a_video": 1}
+        assert queue.next_ready_at_s() is None
 
+    def test_enqueueing_again_changes_nothing_that_is_in(
+        self, queue: WorkQueue, bench: Bench
+    ) -> None:
+        queue.enqueue([item(1)])
+        (lease,) = take(queue, 1)
+        queue.finish(lease, "done", Tries())
 
-def test_enqueueing_again_changes_nothing_that_is_in(queue: WorkQueue) -> None:
-    queue.enqueue([item(1)])
-    (lease,) = queue.lease(1, lease_s=60)
-    queue.finish(lease, "done", Tries())
+        assert queue.enqueue([item(1)]) == 0
+        other = bench.open()
+        assert other.enqueue([item(1), item(2)]) == 1
+        assert ids(take(other, 1)) == {item(2).id}
+        assert other.lease(1, lease_s=60) == []
+        other.close()
 
-    assert queue.enqueue([item(1)]) == 0
-    assert queue.lease(1, lease_s=60) == []
+    def test_nothing_is_asked_for(self, queue: WorkQueue) -> None:
+        queue.enqueue([item(1)])
+        assert queue.lease(0, lease_s=60) == []
+        assert queue.extend([], lease_s=60) == []
+        assert queue.counts().ready == 1
 
+    def test_a_lease_that_ran_out_goes_to_the_next_and_fences_the_first(
+        self, queue: WorkQueue, bench: Bench
+    ) -> None:
+        queue.enqueue([item(1)])
+        (late,) = take(queue, 1)
+        bench.pass_s(61)
+        (second,) = take(queue, 1)
 
-def test_a_lease_that_ran_out_goes_to_the_next_and_fences_the_first(
-    queue: WorkQueue, clock: Clock
-) -> None:
-    queue.enqueue([item(1)])
-    (late,) = queue.lease(1, lease_s=60)
-    clock.now_s += 61
-    (second,) = queue.lease(1, lease_s=60)
+        assert second.token > late.token
+        assert queue.extend([late, second], lease_s=60) == [late]
+        with pytest.raises(LeaseLost):
+            queue.finish(late, "done", Tries())
+        with pytest.raises(LeaseLost):
+            queue.release(late, Tries(), delay_s=0)
+        queue.finish(second, "done", Tries())
+        with pytest.raises(LeaseLost):
+            queue.finish(second, "dead", Tries())
 
-    assert second.token > late.token
-    assert queue.extend([late, second], lease_s=60) == [late]
-    with pytest.raises(LeaseLost):
-        queue.finish(late, "done", Tries())
-    queue.finish(second, "done", Tries())
+    def test_another_holder_fences_the_first_too(self, queue: WorkQueue, bench: Bench) -> None:
+        queue.enqueue([item(1)])
+        (late,) = take(queue, 1)
+        bench.pass_s(61)
+        other = bench.open()
+        (second,) = take(other, 1)
 
+        with pytest.raises(LeaseLost):
+            queue.finish(late, "done", Tries())
+        assert queue.extend([late], lease_s=60) == [late]
+        other.finish(second, "rejected", Tries(last_code="too_long"))
+        other.close()
+        assert queue.counts().rejected == 1
+        assert queue.counts().done == 0
 
-def test_a_heart_beat_keeps_a_lease(queue: WorkQueue, clock: Clock) -> None:
-    queue.enqueue([item(1)])
-    (lease,) = queue.lease(1, lease_s=60)
-    for _ in range(5):
-        clock.now_s += 50
+    def test_a_heart_beat_keeps_a_lease(self, queue: WorkQueue, bench: Bench) -> None:
+        queue.enqueue([item(1)])
+        (lease,) = take(queue, 1)
+        other = bench.open()
+        for _ in range(3):
+            bench.pass_s(50)
+            assert queue.extend([lease], lease_s=60) == []
+            assert other.lease(1, lease_s=60) == []
+        other.close()
+
+    def test_a_late_heart_beat_keeps_what_nobody_took(self, queue: WorkQueue, bench: Bench) -> None:
+        queue.enqueue([item(1)])
+        (lease,) = take(queue, 1)
+        bench.pass_s(70)
+
         assert queue.extend([lease], lease_s=60) == []
-    assert queue.lease(1, lease_s=60) == []
+        assert queue.lease(1, lease_s=60) == []
+        queue.finish(lease, "done", Tries())
 
+    def test_a_released_item_waits_and_remembers_its_tries(
+        self, queue: WorkQueue, bench: Bench
+    ) -> None:
+        queue.enqueue([item(1)])
+        (lease,) = take(queue, 1)
+        queue.release(lease, Tries(transients=1, last_code="timed_out"), delay_s=30)
 
-def test_a_released_item_waits_and_remembers_its_tries(queue: WorkQueue, clock: Clock) -> None:
-    queue.enqueue([item(1)])
-    (lease,) = queue.lease(1, lease_s=60)
-    queue.release(lease, Tries(transients=1, last_code="timed_out"), delay_s=30)
+        assert queue.lease(1, lease_s=60) == []
+        assert queue.counts().delayed == 1
+        assert queue.next_ready_at_s() == bench.clock.now_s + 30
+        bench.pass_s(31)
+        other = bench.open()
+        (again,) = take(other, 1)
+        assert again.tries == Tries(transients=1, last_code="timed_out")
+        other.close()
 
-    assert queue.lease(1, lease_s=60) == []
-    assert queue.counts().delayed == 1
-    assert queue.next_ready_at_s() == clock.now_s + 30
-    clock.now_s += 31
-    (again,) = queue.lease(1, lease_s=60)
-    assert again.tries.transients == 1
+    def test_higher_priority_goes_first(self, queue: WorkQueue) -> None:
+        queue.enqueue([item(1)])
+        queue.enqueue([item(2)], priority=5)
+        assert [lease.item.id for lease in take(queue, 2, lease_s=9)] == [item(2).id, item(1).id]
 
+    def test_retry_brings_back_the_dead_or_one_reason(self, queue: WorkQueue) -> None:
+        queue.enqueue([item(n) for n in range(4)])
+        dead, slow, junk, fine = take(queue, 4)
+        queue.finish(dead, "dead", Tries(bugs=3, last_code="bug", last_detail="Traceback"))
+        queue.finish(slow, "rejected", Tries(last_code="timed_out", generation=2))
+        queue.finish(junk, "rejected", Tries(last_code="not_a_video"))
+        queue.finish(fine, "done", Tries())
+        assert queue.reasons() == {"bug": 1, "not_a_video": 1, "timed_out": 1}
 
-def test_higher_priority_goes_first(queue: WorkQueue) -> None:
-    queue.enqueue([item(1)])
-    queue.enqueue([item(2)], priority=5)
-    assert [lease.item.id for lease in queue.lease(2, lease_s=9)] == [item(2).id, item(1).id]
+        assert [i.id for i in queue.retry()] == [dead.item.id]
+        assert [i.id for i in queue.retry(reason="timed_out")] == [slow.item.id]
+        assert queue.retry(reason="no_such_reason") == []
 
+        tries = {lease.item.id: lease.tries for lease in take(queue, 2)}
+        assert tries == {dead.item.id: Tries(), slow.item.id: Tries(generation=2)}
+        counts = queue.counts()
+        assert (counts.dead, counts.rejected, counts.done, counts.open) == (0, 1, 1, 2)
 
-def test_retry_brings_back_the_dead_or_one_reason(queue: WorkQueue) -> None:
-    queue.enqueue([item(n) for n in range(3)])
-    dead, slow, junk = queue.lease(3, lease_s=60)
-    queue.finish(dead, "dead", Tries(bugs=3, last_code="bug"))
-    queue.finish(slow, "rejected", Tries(last_code="timed_out"))
-    queue.finish(junk, "rejected", Tries(last_code="not_a_video"))
+    def test_reopened_items_run_again_whatever_their_end(
+        self, queue: WorkQueue, bench: Bench
+    ) -> None:
+        queue.enqueue([item(n) for n in range(3)])
+        done, rejected, held = take(queue, 3)
+        queue.finish(done, "done", Tries(generation=1))
+        queue.finish(rejected, "rejected", Tries(last_code="too_long"))
 
-    assert [i.id for i in queue.retry()] == [dead.item.id]
-    assert [i.id for i in queue.retry(reason="timed_out")] == [slow.item.id]
-    leases = queue.lease(9, lease_s=60)
-    assert {lease.item.id for lease in leases} == {dead.item.id, slow.item.id}
-    assert all(lease.tries == Tries() for lease in leases)
+        other = bench.open()
+        assert other.reopen([done.item.id, rejected.item.id, held.item.id, "yt:unknown"]) == 2
+        assert ids(take(other, 2)) == {done.item.id, rejected.item.id}
+        assert other.lease(1, lease_s=60) == []
+        other.close()
 
+    def test_an_end_is_one_of_three(self, queue: WorkQueue) -> None:
+        queue.enqueue([item(1)])
+        (lease,) = take(queue, 1)
+        with pytest.raises(ValueError, match="ends as"):
+            queue.finish(lease, "lost", Tries())
 
-def test_an_end_is_one_of_three(queue: WorkQueue) -> None:
-    queue.enqueue([item(1)])
-    (lease,) = queue.lease(1, lease_s=60)
-    with pytest.raises(ValueError, match="ends as"):
-        queue.finish(lease, "lost", Tries())
+    def test_holders_at_the_same_time_never_share_an_item(self, bench: Bench) -> None:
+        def drain(_: int) -> list[str]:
+            queue, mine, empty = bench.open(), list[str](), 0
+            while empty < 2:
+                leases = queue.lease(3, lease_s=60)
+                empty = 0 if leases else empty + 1
+                for lease in leases:
+                    queue.finish(lease, "done", Tries())
+                    mine.append(lease.item.id)
+            queue.close()
+            return mine
 
+        first = bench.open()
+        first.enqueue(item(n) for n in range(60))
+        with ThreadPoolExecutor(8) as pool:
+            taken = [item_id for mine in pool.map(drain, range(8)) for item_id in mine]
 
-def test_two_holders_never_share_an_item(tmp_path: Path) -> None:
-    one, two = (SqliteQueue(tmp_path / "q.sqlite") for _ in range(2))
-    one.enqueue([item(n) for n in range(20)])
-    mine = {lease.item.id for lease in one.lease(10, lease_s=60)}
-    theirs = {lease.item.id for lease in two.lease(20, lease_s=60)}
-    assert len(mine) == 10
-    assert len(theirs) == 10
-    assert not mine & theirs
-    one.close()
-    two.close()
+        assert len(taken) == 60
+        assert len(set(taken)) == 60
+        assert (first.counts().done, first.counts().open) == (60, 0)
+        first.close()
 
+    def test_the_items_of_a_silent_holder_come_back_when_its_leases_end(
+        self, queue: WorkQueue, bench: Bench
+    ) -> None:
+        queue.enqueue([item(n) for n in range(5)])
+        silent = bench.open()
+        held = take(silent, 5)
+        bench.pass_s(59)
+        assert queue.lease(5, lease_s=60) == []
+        bench.pass_s(2)
 
-def _hold_and_hang(path: Path, leased: "mp.synchronize.Event") -> None:
-    queue = SqliteQueue(path)
-    queue.lease(5, lease_s=3600)
-    leased.set()
-    signal.pause()
+        assert ids(take(queue, 5)) == ids(held)
+        assert silent.extend(held, lease_s=60) == held
+        silent.close()
 
+    def test_a_holder_that_closes_gives_its_leases_back(
+        self, queue: WorkQueue, bench: Bench
+    ) -> None:
+        queue.enqueue([item(1)])
+        other = bench.open()
+        take(other, 1)
+        other.close()
+        assert ids(take(queue, 1)) == {item(1).id}
 
-def test_a_killed_holder_frees_its_leases_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "q.sqlite"
-    queue = SqliteQueue(path)
-    queue.enqueue([item(n) for n in range(5)])
-    context = mp.get_context("spawn")
-    leased = context.Event()
-    holder = context.Process(target=_hold_and_hang, args=(path, leased))
-    holder.start()
-    assert leased.wait(60)
-    assert queue.lease(5, lease_s=60) == []
-    assert holder.pid is not None
-    os.kill(holder.pid, signal.SIGKILL)
-    holder.join()
+    def test_items_may_come_while_others_are_leased(self, queue: WorkQueue, bench: Bench) -> None:
+        queue.enqueue([item(1)])
+        take(queue, 1)
+        other = bench.open()
+        other.enqueue([item(2)])
+        other.close()
 
-    assert len(queue.lease(5, lease_s=60)) == 5
-    queue.close()
-
-
-def test_a_file_that_is_no_queue_is_a_config_error(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("not a database at all, but long enough to be looked at " * 50)
-    with pytest.raises(ConfigError, match=r"notes\.txt"):
-        open_queue(str(path))
-    with pytest.raises(ConfigError, match="sqlite:///"):
-        open_queue("redis://localhost")
+        assert ids(take(queue, 1)) == {item(2).id}
+        assert queue.counts().open == 2

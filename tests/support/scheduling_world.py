@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter, deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from random import Random
 
@@ -19,6 +19,7 @@ from medpipe.scheduling import (
     Leased,
     LeaseItems,
     LeaseLostEvent,
+    LetGo,
     QueueSeen,
     Release,
     RetryPolicy,
@@ -36,6 +37,7 @@ from medpipe.scheduling import (
 )
 from medpipe.scheduling.events import ItemTries
 
+LAST = ("write", "record")
 STEPS = {step.name: step for step in (*VIDEO_WALK, RECORD_REJECTION)}
 POOLS = {"extract": 3, "transcribe": 2, "write": 1}
 CONFIG = SchedulingConfig(
@@ -57,10 +59,21 @@ LONGEST_S = 100_000
 
 @dataclass
 class Worker:
+    """A worker: what it runs by lane, and the attempts whose file it holds."""
+
     pool: str
     up: bool = False
-    run: RunStep | None = None
-    last: tuple[str, int] | None = None
+    runs: dict[str, RunStep] = field(default_factory=dict)
+    files: set[tuple[str, int]] = field(default_factory=set)
+
+    @property
+    def items(self) -> set[str]:
+        return {item for item, _ in self.files} | {run.item_id for run in self.runs.values()}
+
+
+def in_place(step: str) -> bool:
+    """Whether what the store fails in a step is tried again with all results kept."""
+    return step not in STEPS or STEPS[step].stores
 
 
 class World:
@@ -116,13 +129,14 @@ class World:
                 self.workers[event.worker].up = True
             case WorkerDied():
                 worker = self.workers.pop(event.worker, None)
-                if worker is not None and worker.run is not None:
-                    self.over.add((worker.run.item_id, worker.run.attempt))
+                if worker is not None:
+                    self.over |= {(run.item_id, run.attempt) for run in worker.runs.values()}
                 return worker is not None
             case StepDone():
                 return self.leaves_worker(event)
             case StepFailed():
-                self.over.add((event.item_id, event.attempt))
+                if not (event.failure.kind is FailureKind.TRANSIENT and in_place(event.step)):
+                    self.over.add((event.item_id, event.attempt))
                 return event.step == "commit" or self.leaves_worker(event)
             case Committed():
                 return event.item_id in self.mine
@@ -131,15 +145,18 @@ class World:
     def leaves_worker(self, event: StepDone | StepFailed) -> bool:
         this = RunStep("", event.item_id, event.attempt, event.step)
         for name, worker in self.workers.items():
-            if worker.run is None or replace(worker.run, worker="", rejection=None) != this:
+            lanes = {replace(r, worker="", rejection=None): n for n, r in worker.runs.items()}
+            if this not in lanes:
                 continue
-            worker.run = None
+            del worker.runs[lanes[this]]
             key = event.item_id, event.attempt
             done = self.done.setdefault(key, {})
-            done[event.step] = name
+            if isinstance(event, StepDone):
+                done[event.step] = name
+                worker.files |= {key} if event.step == "acquire" else set()
             holder = self.workers.get(done.get("acquire", ""))
             if self.mine.get(event.item_id) == event.attempt and key not in self.over:
-                assert holder is None or event.step == "write" or holder.last == key
+                assert holder is None or event.step in LAST or key in holder.files
             return True
         return False
 
@@ -172,11 +189,13 @@ class World:
                 self.start(order.worker)
             case StopWorker():
                 worker = self.workers.pop(order.worker)
-                assert (worker.up and worker.run is None) or isinstance(out[-1], Stop)
+                assert (worker.up and not worker.runs) or isinstance(out[-1], Stop)
             case KillWorker():
-                run = self.workers.pop(order.worker).run
-                if run is not None:
-                    self.over.add((run.item_id, run.attempt))
+                runs = self.workers.pop(order.worker).runs.values()
+                self.over |= {(run.item_id, run.attempt) for run in runs}
+            case LetGo():
+                worker = self.workers[order.worker]
+                worker.files = {key for key in worker.files if key[0] != order.item_id}
             case RunStep():
                 self.run_step(order)
             case Commit():
@@ -206,7 +225,7 @@ class World:
         for item in able:
             _, tries = self.ready.pop(item)
             self.mine[item] = 0
-            events.append(Leased(item, tries))
+            events.append(Leased(item, tries, place=f"host-{int(item[5:]) % 2}"))
         if self.mine and self.trouble(0.1):  # our own lease ran out and comes back to us
             item = self.random.choice(sorted(self.mine))
             if item not in {*able, *self.elsewhere}:
@@ -226,16 +245,17 @@ class World:
         worker, step, key = self.workers[run.worker], STEPS[run.step], (run.item_id, run.attempt)
         before = self.done.get(key, {})
         assert worker.up
-        assert worker.run is None
+        assert step.lane not in worker.runs
+        assert len(worker.items | {run.item_id}) <= 1 + CONFIG.prefetch_items
         assert worker.pool == step.pool
         assert key not in self.over
         assert run.attempt >= self.mine[run.item_id]
         assert set(step.needs) <= set(before)
         assert run.step not in before
-        assert step.on is None or (before[step.on] == run.worker and worker.last == key)
+        assert step.on is None or (before[step.on] == run.worker and key in worker.files)
         assert (run.step == "record") == (run.rejection is not None)
         self.mine[run.item_id] = run.attempt
-        worker.run, worker.last = run, key
+        worker.runs[step.lane] = run
         self.end_step(run)
 
     def end_step(self, run: RunStep) -> None:

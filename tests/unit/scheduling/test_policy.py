@@ -50,9 +50,9 @@ def test_the_first_transient_failure_stays_the_first() -> None:
         (ItemTries(bugs=2), FailureKind.BUG, "dead"),
         (ItemTries(bugs=2, deaths=1), FailureKind.DEATH, "retry"),
         (ItemTries(deaths=2), FailureKind.DEATH, "dead"),
-        (ItemTries(0, 0, 2, NOW_S - 9), FailureKind.TRANSIENT, "retry"),
-        (ItemTries(0, 0, 3, NOW_S - 9), FailureKind.TRANSIENT, "rejected"),
-        (ItemTries(0, 0, 1, NOW_S - 100), FailureKind.TRANSIENT, "rejected"),
+        (ItemTries(transients=2, first_transient_at_s=NOW_S - 9), FailureKind.TRANSIENT, "retry"),
+        (ItemTries(transients=3, first_transient_at_s=NOW_S - 9), FailureKind.TRANSIENT, "rejected"),
+        (ItemTries(transients=1, first_transient_at_s=NOW_S - 100), FailureKind.TRANSIENT, "rejected"),
     ],
 )
 def test_a_budget_that_is_spent_ends_the_item(
@@ -67,7 +67,7 @@ def test_a_budget_that_is_spent_ends_the_item(
 
 @given(kind=st.sampled_from(KINDS), bugs=st.integers(0, 9), deaths=st.integers(0, 9))
 def test_nobody_is_ever_paid_back(kind: FailureKind, bugs: int, deaths: int) -> None:
-    before = ItemTries(bugs, deaths, 1, NOW_S)
+    before = ItemTries(bugs, deaths, 0, 1, NOW_S)
 
     after = asdict(charge(before, failure(kind), NOW_S + 1))
 

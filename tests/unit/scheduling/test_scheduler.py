@@ -9,6 +9,7 @@ from medpipe.scheduling import (
     Leased,
     LeaseItems,
     LeaseLostEvent,
+    LetGo,
     QueueSeen,
     Release,
     RetryPolicy,
@@ -42,7 +43,10 @@ def test_one_item_walks_from_its_lease_to_its_end() -> None:
         RunStep("transcribe-0", A, 1, "transcribe"),
     ]
     assert job.tell(StepDone(A, 1, "extract")) == []
-    assert job.tell(StepDone(A, 1, "transcribe")) == [RunStep("write-0", A, 1, "write")]
+    assert job.tell(StepDone(A, 1, "transcribe")) == [
+        LetGo("extract-0", A),
+        RunStep("write-0", A, 1, "write"),
+    ]
     assert job.tell(StepDone(A, 1, "write")) == [Commit(A)]
     assert job.tell(Committed(A)) == [
         Finish(A, "done", ItemTries()),
@@ -139,7 +143,7 @@ def test_a_drain_ends_what_is_in_flight_and_takes_nothing_new() -> None:
 
 
 def test_a_lost_lease_is_forgotten_and_its_worker_goes_on_with_others() -> None:
-    job = Job(A, B)
+    job = Job(A, B, prefetch_items=0)
     job.done(A, "acquire", "extract")
 
     out = job.tell(LeaseLostEvent(A))

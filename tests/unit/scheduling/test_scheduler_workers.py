@@ -34,7 +34,7 @@ def test_a_file_is_watched_where_it_was_fetched() -> None:
 
 @pytest.mark.parametrize("last", ["extract", "transcribe"])
 def test_a_worker_stays_with_its_item_until_it_was_watched_and_heard(last: str) -> None:
-    job = Job(A, B)
+    job = Job(A, B, prefetch_items=0)
     first = {"extract": "transcribe", "transcribe": "extract"}[last]
     job.done(A, "acquire")
 

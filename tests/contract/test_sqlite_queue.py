@@ -1,0 +1,64 @@
+"""What only the queue in a file does: exact order, and locks that tell who lives."""
+
+import multiprocessing as mp
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from medpipe.errors import ConfigError
+from medpipe.queues import SqliteQueue, open_queue
+from tests.support.queues import ids, item
+
+
+def test_the_oldest_goes_first(tmp_path: Path) -> None:
+    queue = SqliteQueue(tmp_path / "q.sqlite")
+    queue.enqueue(item(n) for n in (3, 1, 2))
+    leases = queue.lease(10, lease_s=60)
+    assert [lease.item.id for lease in leases] == [item(3).id, item(1).id, item(2).id]
+    queue.close()
+
+
+def test_two_holders_share_all_items(tmp_path: Path) -> None:
+    one, two = (SqliteQueue(tmp_path / "q.sqlite") for _ in range(2))
+    one.enqueue([item(n) for n in range(20)])
+    mine, theirs = one.lease(10, lease_s=60), two.lease(20, lease_s=60)
+    assert (len(mine), len(theirs)) == (10, 10)
+    assert not ids(mine) & ids(theirs)
+    one.close()
+    two.close()
+
+
+def _hold_and_hang(path: Path, leased: "mp.synchronize.Event") -> None:
+    queue = SqliteQueue(path)
+    queue.lease(5, lease_s=3600)
+    leased.set()
+    signal.pause()
+
+
+def test_a_killed_holder_frees_its_leases_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "q.sqlite"
+    queue = SqliteQueue(path)
+    queue.enqueue([item(n) for n in range(5)])
+    context = mp.get_context("spawn")
+    leased = context.Event()
+    holder = context.Process(target=_hold_and_hang, args=(path, leased))
+    holder.start()
+    assert leased.wait(60)
+    assert queue.lease(5, lease_s=60) == []
+    assert holder.pid is not None
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join()
+
+    assert len(queue.lease(5, lease_s=60)) == 5
+    queue.close()
+
+
+def test_a_file_that_is_no_queue_is_a_config_error(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database at all, but long enough to be looked at " * 50)
+    with pytest.raises(ConfigError, match=r"notes\.txt"):
+        open_queue(str(path))
+    with pytest.raises(ConfigError, match="sqlite:///"):
+        open_queue("redis://localhost")
