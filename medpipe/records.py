@@ -265,9 +265,7 @@ class Trace:
         low = np.searchsorted(self.t_s, np.float32(start_s), side="left")
         high = np.searchsorted(self.t_s, np.float32(end_s), side="right")
         part = slice(int(low), int(high))
-        return Trace(
-            self.t_s[part], self.x[part], self.y[part], self.confidence[part], self.kind[part]
-        )
+        return Trace(*(a[part] for a in (self.t_s, self.x, self.y, self.confidence, self.kind)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -51,6 +51,32 @@ class Committer:
             self.commit(missing[first : first + 500])
         return len(missing)
 
+    def vacuum(self, *, retention_h: int = 168) -> list[str]:
+        """Delete files that no version needs: those of losing attempts and of replaced rows.
+
+        Manifests of dead drivers are committed first, so that no decided file is taken for an
+        orphan. Versions older than the retention can no longer be read afterwards.
+
+        Args:
+            retention_h: Younger files stay; must be longer than any attempt may take.
+
+        Returns:
+            What was deleted, as `table/file`.
+        """
+        self.recover()
+        gone = []
+        for table in TABLES:
+            handle = Dataset(self._store).table(table)
+            if handle is not None:
+                files = handle.vacuum(
+                    retention_hours=retention_h,
+                    dry_run=False,
+                    enforce_retention_duration=False,
+                    full=True,
+                )
+                gone += [f"{table}/{file}" for file in files]
+        return gone
+
     def commit(self, manifests: Sequence[Manifest]) -> None:
         """Commit a batch of items; on return their rows are in every table, once.
 

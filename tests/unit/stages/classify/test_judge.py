@@ -1,5 +1,7 @@
 """What the pixels of an item's images say: blank or not, seen before or not."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pytest
@@ -126,7 +128,7 @@ def test_a_sharper_picture_scores_higher() -> None:
 def test_images_are_read_once_and_one_at_a_time() -> None:
     alive: list[int] = []
 
-    def images() -> "list[Image]":
+    def images() -> Iterator[Image]:
         for seed in range(3):
             alive.append(seed)
             yield picture(seed)

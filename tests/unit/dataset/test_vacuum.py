@@ -1,0 +1,56 @@
+"""What no version needs is deleted, and nothing else."""
+
+import os
+import time
+from pathlib import Path
+
+from medpipe import Dataset, open_store
+from medpipe.dataset import Committer, write_item
+from medpipe.storage import ObjectStore
+
+
+def attempt(store: ObjectStore, item: str, generation: int = 1) -> None:
+    """One attempt's files and manifest; a later attempt of the same generation loses."""
+    row = {"item_id": item, "generation": generation, "code": "blank_image"}
+    write_item(
+        store,
+        {"rejects": [row], "items": [{"id": item, "generation": generation}]},
+        item_id=item,
+        generation=generation,
+        config_hash="x",
+        verdict="done",
+    )
+
+
+def age(folder: Path, days: float) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.utime(path, (time.time() - days * 86_400,) * 2)
+
+
+def test_files_of_losing_attempts_go_and_those_of_decided_ones_stay(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    attempt(store, "file:a")
+    attempt(store, "file:a")
+    attempt(store, "file:b")
+    Committer(store).recover()
+    attempt(store, "file:c")
+    age(tmp_path / "items", days=9)
+    age(tmp_path / "rejects", days=9)
+
+    gone = Committer(store).vacuum()
+
+    assert len(gone) == 2
+    assert len(list((tmp_path / "items").glob("*.parquet"))) == 3
+    assert set(Dataset(store).known()) == {"file:a", "file:b", "file:c"}
+    assert Dataset(store).rows("rejects").num_rows == 3
+
+
+def test_what_a_running_attempt_has_just_written_stays(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    attempt(store, "file:a")
+    attempt(store, "file:a")
+    Committer(store).recover()
+
+    assert Committer(store).vacuum() == []
+    assert len(list((tmp_path / "items").glob("*.parquet"))) == 2
