@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import medpipe
+from medpipe import faults
 from medpipe.config import MedpipeConfig
 from medpipe.dataset import Manifest, encode_image, write_item
 from medpipe.dataset.images import decode_image
@@ -78,11 +79,13 @@ class Ticket:
 
 def fetch(item: Item, scratch_dir: Path, config: MedpipeConfig) -> Video:
     """Step 1: bring the item's media to this machine's disk."""
-    return acquire(item, scratch_dir, config.acquiring)
+    faults.at("acquire", item.id)
+    return faults.given("acquire.gives", item.id, acquire(item, scratch_dir, config.acquiring))
 
 
 def watch(video: Video, scratch_dir: Path, config: MedpipeConfig) -> Watched:
     """Step 3: one decode pass; then encode each clean image once."""
+    faults.at("extract", video.item.id)
     images_dir = scratch_dir / "images"
     images_dir.mkdir(parents=True, exist_ok=True)
     extraction = extract(video.path, images_dir, config.extract)
@@ -91,12 +94,19 @@ def watch(video: Video, scratch_dir: Path, config: MedpipeConfig) -> Watched:
         path = Path(scene.image_path)
         images.append(encode_image(decode_image(path.read_bytes()), config.image))
         path.unlink()
-    return Watched(extraction, tuple(images))
+    return faults.given("extract.gives", video.item.id, Watched(extraction, tuple(images)))
 
 
 def sound(video: Video, config: MedpipeConfig) -> Iterator[AudioBlock]:
     """The video's sound in blocks cut at silence."""
-    return audio_blocks(video.path, max_block_s=config.runtime.audio_block_s)
+    faults.at("sound", video.item.id)
+    yield from audio_blocks(video.path, max_block_s=config.runtime.audio_block_s)
+
+
+def listen(item_id: str, blocks: Iterable[AudioBlock], transcriber: Transcriber) -> Transcript:
+    """Step 2: words with their times, one block of sound after the other."""
+    faults.at("transcribe", item_id)
+    return faults.given("transcribe.gives", item_id, transcriber.transcribe(blocks))
 
 
 def write(
@@ -113,6 +123,7 @@ def write(
     Returns:
         The manifest that stands for this generation of the item.
     """
+    faults.at("write", ticket.item.id)
     with timings.stage("classify"):
         judged = judge((decode_image(data) for data in watched.images), config.classify)
     scenes, drops = _kept_scenes(watched.extraction.scenes, judged)
@@ -158,6 +169,7 @@ def record_rejection(
     config: MedpipeConfig,
 ) -> Manifest:
     """Write an item's rejection as its rows; it is data like any other outcome."""
+    faults.at("record", ticket.item.id)
     origin = provenance(ticket, config, video)
     item = item_row(
         origin,
@@ -211,7 +223,7 @@ def run_item(
                 watched = watch(video, scratch_dir, config)
             stage = "transcribe"
             with timings.stage(stage, time.process_time):
-                transcript = transcriber.transcribe(sound(video, config))
+                transcript = listen(video.item.id, sound(video, config), transcriber)
         except Rejected as error:
             drop = Drop(stage=stage, kind="item", code=error.code, detail=error.detail)
             return record_rejection(ticket, drop, video, store, config)

@@ -234,9 +234,8 @@ class Trace:
                 raise ValueError(f"{name} must be ({n},) {want.__name__}, got {array.shape}")
         if n and not (np.diff(self.t_s) >= 0).all():
             raise ValueError("t_s must not fall")
-        for name in ("x", "y", "confidence"):
-            array = getattr(self, name)
-            if n and not ((array >= 0) & (array <= 1)).all():
+        for name, array in (("x", self.x), ("y", self.y), ("confidence", self.confidence)):
+            if not ((array >= 0) & (array <= 1)).all():
                 raise ValueError(f"{name} must lie in [0, 1]")
 
     def __len__(self) -> int:
@@ -265,7 +264,9 @@ class Trace:
         low = np.searchsorted(self.t_s, np.float32(start_s), side="left")
         high = np.searchsorted(self.t_s, np.float32(end_s), side="right")
         part = slice(int(low), int(high))
-        return Trace(*(a[part] for a in (self.t_s, self.x, self.y, self.confidence, self.kind)))
+        return Trace(
+            self.t_s[part], self.x[part], self.y[part], self.confidence[part], self.kind[part]
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -327,8 +328,7 @@ class Drop(Record):
         kind: What was dropped: `item`, `image`, `phrase` or `trace`.
         code: Reason code.
         detail: One sentence for a person.
-        start_s: Where in the video, or None.
-        end_s: Where in the video, or None.
+        start_s: Where in the video, or None; as is end_s.
     """
 
     stage: str

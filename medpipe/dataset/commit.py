@@ -17,6 +17,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
+from medpipe import faults
 from medpipe.dataset.manifest import MANIFESTS, Manifest
 from medpipe.dataset.reader import Dataset
 from medpipe.dataset.schema import ITEM_COLUMN, SCHEMA_VERSION, TABLES
@@ -88,8 +89,11 @@ class Committer:
         newest = {m.item_id: m for m in sorted(manifests, key=lambda m: m.generation)}
         manifests = list(newest.values())
         for table in TABLES:
+            faults.at("commit.before", table)
             self._retry(table, partial(_replace, table=table, manifests=manifests))
+            faults.at("commit.between", table)
             self._retry(table, partial(_append, table=table, manifests=manifests))
+            faults.at("commit.after", table)
 
     def _retry(self, table: str, act: Callable[[DeltaTable], None]) -> None:
         """Run one commit on a fresh handle, again after every lost race."""

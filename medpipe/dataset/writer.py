@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from medpipe import faults
 from medpipe.dataset.manifest import Manifest, TableFile, safe_name
 from medpipe.dataset.schema import TABLES, file_schema
 from medpipe.storage import ObjectStore
@@ -44,6 +45,7 @@ def write_item(
     Returns:
         The manifest that stands under the item's key: ours, or that of the attempt that won.
     """
+    faults.at("write.files", item_id)
     files = tuple(
         file
         for table in TABLES
@@ -61,7 +63,10 @@ def write_item(
         reason=reason,
         files=files,
     )
-    if store.put_if_absent(manifest.key, manifest.model_dump_json().encode()):
+    faults.at("write.manifest", item_id)
+    won = store.put_if_absent(manifest.key, manifest.model_dump_json().encode())
+    faults.at("write.decided", item_id)
+    if won:
         return manifest
     return Manifest.model_validate_json(store.read(manifest.key))
 

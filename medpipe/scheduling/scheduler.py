@@ -64,11 +64,7 @@ class Scheduler:
     """
 
     def __init__(
-        self,
-        config: SchedulingConfig,
-        walk: Sequence[Step],
-        record: Step,
-        pools: Mapping[str, int],
+        self, config: SchedulingConfig, walk: Sequence[Step], record: Step, pools: Mapping[str, int]
     ) -> None:
         self._config = config
         self._walk = tuple(walk)

@@ -1,6 +1,6 @@
 """Budgets of tries: who pays for a failure, and how long an item waits."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,10 @@ from medpipe.scheduling.policy import charge, delay_s, verdict
 
 NOW_S = 5000.0
 KINDS = list(FailureKind)
+
+
+def failed_twice_since(ago_s: float) -> ItemTries:
+    return ItemTries(transients=2, first_transient_at_s=NOW_S - ago_s)
 
 
 def failure(kind: FailureKind) -> Failure:
@@ -50,9 +54,9 @@ def test_the_first_transient_failure_stays_the_first() -> None:
         (ItemTries(bugs=2), FailureKind.BUG, "dead"),
         (ItemTries(bugs=2, deaths=1), FailureKind.DEATH, "retry"),
         (ItemTries(deaths=2), FailureKind.DEATH, "dead"),
-        (ItemTries(transients=2, first_transient_at_s=NOW_S - 9), FailureKind.TRANSIENT, "retry"),
-        (ItemTries(transients=3, first_transient_at_s=NOW_S - 9), FailureKind.TRANSIENT, "rejected"),
-        (ItemTries(transients=1, first_transient_at_s=NOW_S - 100), FailureKind.TRANSIENT, "rejected"),
+        (failed_twice_since(9), FailureKind.TRANSIENT, "retry"),
+        (replace(failed_twice_since(9), transients=3), FailureKind.TRANSIENT, "rejected"),
+        (failed_twice_since(100), FailureKind.TRANSIENT, "rejected"),
     ],
 )
 def test_a_budget_that_is_spent_ends_the_item(
