@@ -29,6 +29,7 @@ from medpipe.stages.extract import ExtractConfig
 from medpipe.stages.refine import RefineConfig
 from medpipe.stages.transcribe import TranscribeConfig
 from medpipe.storage import StorageConfig
+from medpipe.telemetry import Timings
 
 _PREFIX = "MEDPIPE_"
 
@@ -36,6 +37,26 @@ _PREFIX = "MEDPIPE_"
 _NO_ROWS: dict[str, set[str]] = {
     "transcribe": {"device", "cpu_threads", "allow_download"},
 }
+
+
+class PriceConfig(Record):
+    """What compute costs; without prices no cost is told."""
+
+    cpu_hour_usd: float | None = Field(None, ge=0, description="Dollars for an hour of one CPU.")
+    gpu_hour_usd: float | None = Field(
+        None, ge=0, description="Dollars for an hour of the share of a GPU that a transcriber has."
+    )
+
+    def cost_usd(self, timings: Timings) -> float | None:
+        """What an item has cost so far, or None without prices.
+
+        CPU time is paid by the CPU second, a transcriber's GPU by the wall second.
+        """
+        if self.cpu_hour_usd is None and self.gpu_hour_usd is None:
+            return None
+        cpu_h = sum(timings.cpu_s.values()) / 3600
+        gpu_h = timings.wall_s.get("transcribe", 0.0) / 3600
+        return cpu_h * (self.cpu_hour_usd or 0.0) + gpu_h * (self.gpu_hour_usd or 0.0)
 
 
 class RuntimeConfig(Record):
@@ -83,6 +104,7 @@ class MedpipeConfig(Record):
     queue: QueueConfig = QueueConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    prices: PriceConfig = PriceConfig()
 
     @property
     def acquiring(self) -> AcquireConfig:

@@ -58,7 +58,9 @@ class Fault(Record):
 
     point: str
     item: str = ""
-    action: Literal["raise", "exit", "sigkill", "sigsegv", "hang", "eat_memory", "enospc", "garbage"]
+    action: Literal[
+        "raise", "exit", "sigkill", "sigsegv", "hang", "eat_memory", "enospc", "garbage"
+    ]
     skip: int = Field(0, ge=0)
     times: int | None = Field(None, ge=1)
 
@@ -94,9 +96,7 @@ def _due(point: str, item: str) -> str | None:
     for number, fault in enumerate(faults):
         if fault.point == point and fault.item in item:
             passed = _note(path, f"{number} {point} {item}", os.getpid())
-            if passed >= fault.skip and (
-                fault.times is None or passed < fault.skip + fault.times
-            ):
+            if passed >= fault.skip and (fault.times is None or passed < fault.skip + fault.times):
                 return fault.action
     return None
 

@@ -144,6 +144,7 @@ def write(
         trace=watched.extraction.points,
         cpu_s=timings.cpu_s,
         wall_s=timings.wall_s,
+        cost_usd=config.prices.cost_usd(timings),
     )
     rows: dict[str, Iterable[dict[str, Any]]] = {
         "samples": (sample_row(draft, siblings, origin) for draft in drafts),
@@ -151,7 +152,7 @@ def write(
         "rejects": reject_rows(drops, origin),
         "items": [item],
     }
-    return write_item(
+    manifest = write_item(
         store,
         rows,
         item_id=ticket.item.id,
@@ -159,6 +160,7 @@ def write(
         config_hash=origin.config_hash,
         verdict="done",
     )
+    return faults.given("write.gives", ticket.item.id, manifest)
 
 
 def record_rejection(

@@ -2,12 +2,16 @@
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 os.environ.update(
+    # Workers inherit it from the session's cluster; while the file is not there nothing happens.
+    MEDPIPE_FAULTS=str(Path(tempfile.gettempdir(), f"medpipe-faults-{os.getpid()}.json")),
     RAY_AUTH_MODE="disabled",
     RAY_USAGE_STATS_ENABLED="0",
     RAY_SCHEDULER_EVENTS="0",
@@ -16,12 +20,14 @@ os.environ.update(
     OMP_NUM_THREADS="1",
 )
 
+_OURS = ("MEDPIPE_FAULTS", "MEDPIPE_NO_SKIP", "MEDPIPE_SOAK")
+
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of the machine it runs on."""
     for name in list(os.environ):
-        if name.startswith("MEDPIPE_") and name not in ("MEDPIPE_NO_SKIP", "MEDPIPE_SOAK"):
+        if name.startswith("MEDPIPE_") and name not in _OURS:
             monkeypatch.delenv(name)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 

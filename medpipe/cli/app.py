@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from medpipe.cli import show
 from medpipe.errors import ConfigError, MedpipeError
+from medpipe.telemetry import Timings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,15 +53,30 @@ def run(
     recipe: Recipe = None,
     overrides: Overrides = None,
     queue: Queue = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Stop after about so many items have ended.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Take no new items after this local time.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, help="Stop at this cost in dollars; needs prices.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Curate sources into a dataset and return when all of them are in or rejected."""
     from medpipe.cli.work import run_sources
     from medpipe.config import load_config
+    from medpipe.runtime import Limits
 
     config = load_config(recipe, overrides or ())
+    if max_cost is not None and config.prices.cost_usd(Timings()) is None:
+        raise ConfigError("--max-cost needs prices; set prices.cpu_hour_usd or prices.gpu_hour_usd")
+    limits = Limits(limit, until.timestamp() if until else None, max_cost)
     with show.progress(err_console) as on_tick:
-        report = run_sources(sources, out, config, queue, on_tick)
+        report = run_sources(
+            sources, out, config, queue, limits=limits, on_tick=on_tick, on_stale=show.stale
+        )
     show.run_report(report, out_console, as_json=as_json)
     raise typer.Exit(report.exit_code)
 

@@ -1,6 +1,7 @@
 """What the verbs print: tables for people, one JSON object for machines."""
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from medpipe.cli.doctor import Finding
 from medpipe.cli.work import Enqueued, RunReport
 from medpipe.demo.judge import DemoResult
 from medpipe.runtime.driver import Driver
+
+logger = logging.getLogger(__name__)
 
 _PLAIN_EVERY_S = 10.0
 
@@ -84,6 +87,8 @@ def run_report(report: RunReport, console: Console, *, as_json: bool) -> None:
                 "tally": asdict(tally),
                 "recovered": outcome.recovered,
                 "interrupted": outcome.interrupted,
+                "limit": outcome.limit,
+                "left": outcome.left,
                 "wall_s": outcome.wall_s,
                 "work_s": outcome.work_s,
                 "funnel": report.funnel,
@@ -106,11 +111,18 @@ def run_report(report: RunReport, console: Console, *, as_json: bool) -> None:
     if outcome.recovered:
         _say(console, f"{outcome.recovered} items of an earlier run were committed")
     funnel(report.funnel, console)
+    if outcome.limit:
+        _say(console, f"stopped by {outcome.limit}; {outcome.left} items are left", "yellow")
     if outcome.interrupted:
         _say(console, "interrupted; the same command resumes", "yellow")
     if tally.dead:
         _say(console, f"dead letters: see `medpipe status --queue {report.queue}`", "red")
     _say(console, f"dataset: {report.out}")
+
+
+def stale(count: int) -> None:
+    """Warn that items are in with another config and will be done again."""
+    logger.warning("%d items are in with another config; they are done again and replaced", count)
 
 
 def _already_in(report: RunReport) -> int:

@@ -13,7 +13,7 @@ from medpipe.dataset import Dataset
 from medpipe.errors import ConfigError
 from medpipe.queues import WorkQueue, is_sqs, open_queue
 from medpipe.records import Item
-from medpipe.runtime import Outcome, curate
+from medpipe.runtime import Limits, Outcome, curate
 from medpipe.runtime.driver import Driver
 from medpipe.stages.acquire import Refusal, resolve
 from medpipe.storage import open_store
@@ -101,9 +101,21 @@ def run_sources(
     out: str,
     config: MedpipeConfig,
     queue_uri: str | None = None,
+    *,
+    limits: Limits | None = None,
     on_tick: OnTick | None = None,
+    on_stale: Callable[[int], None] | None = None,
 ) -> RunReport:
     """Enqueue sources and work until nothing is open.
+
+    Args:
+        sources: As the user names them.
+        out: URI of the dataset.
+        config: All settings.
+        queue_uri: Of the queue; None takes the dataset's own.
+        limits: When to stop before the queue is empty.
+        on_tick: For progress.
+        on_stale: Told how many items are in with another config and will be done again.
 
     Raises:
         ConfigError: No source gave an item, or a part of the config does not work here.
@@ -119,8 +131,10 @@ def run_sources(
         config_hash = config.rows_hash()
         known = Dataset(store).known()
         stale = [i for i in enqueued.ids if i in known and known[i].config_hash != config_hash]
+        if stale and on_stale is not None:
+            on_stale(len(stale))
         enqueued.reopened = queue.reopen(stale)
-        outcome = curate(queue, out, config, on_tick=on_tick)
+        outcome = curate(queue, out, config, limits=limits, on_tick=on_tick)
     finally:
         queue.close()
     return RunReport(out, queue_uri, enqueued, outcome, Dataset(store).funnel())

@@ -177,6 +177,7 @@ def item_row(
     trace: Trace,
     cpu_s: Mapping[str, float],
     wall_s: Mapping[str, float],
+    cost_usd: float | None = None,
 ) -> dict[str, Any]:
     """The row of one item, finished or rejected.
 
@@ -189,6 +190,7 @@ def item_row(
         trace: Of the whole video, shares of the decoded frame.
         cpu_s: By stage.
         wall_s: By stage.
+        cost_usd: What it cost, or None without prices.
     """
     code, detail = rejection or (None, None)
     return {
@@ -212,6 +214,6 @@ def item_row(
             {"stage": stage, "cpu_s": cpu_s[stage], "wall_s": wall_s.get(stage, 0.0)}
             for stage in sorted(cpu_s)
         ],
-        "cost_usd": None,
+        "cost_usd": cost_usd,
         **origin.columns(),
     }

@@ -29,6 +29,31 @@ EXIT_DONE, EXIT_BUG, EXIT_USAGE, EXIT_DEAD_LETTERS, EXIT_INTERRUPTED = 0, 1, 2, 
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run stops before its queue is empty; what is in flight then is finished.
+
+    Attributes:
+        items: Bring about so many items to an end; those in flight at that moment come on top.
+        until_s: Unix time after which no new items are taken.
+        cost_usd: Stop when the items of this run have cost so much; needs prices.
+    """
+
+    items: int | None = None
+    until_s: float | None = None
+    cost_usd: float | None = None
+
+    def reached(self, tally: Tally, now_s: float) -> str | None:
+        """Which limit is reached, in words, or None."""
+        if self.items is not None and tally.ended >= self.items:
+            return f"--limit {self.items}"
+        if self.until_s is not None and now_s >= self.until_s:
+            return "--until"
+        if self.cost_usd is not None and tally.cost_usd >= self.cost_usd:
+            return f"--max-cost {self.cost_usd:g}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended.
 
@@ -36,6 +61,8 @@ class Outcome:
         tally: What this run did.
         recovered: Items of earlier, killed runs that this one only had to commit.
         interrupted: It was told to stop before the queue was empty.
+        limit: The limit that stopped it before the queue was empty, or None.
+        left: Items that are still open in the queue.
         wall_s: Seconds from the call to the end.
         work_s: Seconds of it with Ray up.
     """
@@ -43,6 +70,8 @@ class Outcome:
     tally: Tally = field(default_factory=Tally)
     recovered: int = 0
     interrupted: bool = False
+    limit: str | None = None
+    left: int = 0
     wall_s: float = 0.0
     work_s: float = 0.0
 
@@ -64,6 +93,7 @@ def curate(
     out: str,
     config: MedpipeConfig,
     *,
+    limits: Limits | None = None,
     on_tick: Callable[[Driver], None] | None = None,
     sink: Sink = SILENT,
 ) -> Outcome:
@@ -73,6 +103,7 @@ def curate(
         queue: Holds the items; other drivers may work on it too.
         out: URI of the dataset.
         config: All settings.
+        limits: When to stop before the queue is empty.
         on_tick: Called about twice a second while Ray is up, for progress.
         sink: Where figures go.
 
@@ -93,7 +124,8 @@ def curate(
         scheduler = Scheduler(scheduling, VIDEO_WALK, RECORD_REJECTION, pool_sizes(config))
         flights = Flights(config, queue, Dataset(store).known(), sink)
         pools = Pools(config, store.uri, uuid.uuid4().hex)
-        driver = Driver(config.runtime, flights, committer, scheduler, pools, on_tick, sink)
+        limiter = _Limiter(limits or Limits(), on_tick)
+        driver = Driver(config.runtime, flights, committer, scheduler, pools, limiter, sink)
         with _draining(scheduler) as drained:
             driver.run()
         ended_s = time.time()
@@ -101,8 +133,33 @@ def curate(
         if driver.failure.code == "config_error":
             raise ConfigError(driver.failure.detail)
         raise RuntimeError(f"the job cannot go on: {driver.failure}")
-    interrupted = drained.is_set() and queue.counts().open > 0
-    return Outcome(flights.tally, recovered, interrupted, ended_s - began_s, ended_s - up_s)
+    left = queue.counts().open
+    return Outcome(
+        tally=flights.tally,
+        recovered=recovered,
+        interrupted=drained.is_set() and left > 0,
+        limit=limiter.reached if left else None,
+        left=left,
+        wall_s=ended_s - began_s,
+        work_s=ended_s - up_s,
+    )
+
+
+class _Limiter:
+    """Drains the job when a limit is reached; passes every tick on."""
+
+    def __init__(self, limits: Limits, on_tick: Callable[[Driver], None] | None) -> None:
+        self._limits = limits
+        self._on_tick = on_tick
+        self.reached: str | None = None
+
+    def __call__(self, driver: Driver) -> None:
+        if self.reached is None:
+            self.reached = self._limits.reached(driver.flights.tally, time.time())
+            if self.reached is not None:
+                driver.scheduler.drain()
+        if self._on_tick is not None:
+            self._on_tick(driver)
 
 
 @contextmanager

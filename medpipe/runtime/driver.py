@@ -113,7 +113,7 @@ class Driver:
             while not self._stopped:
                 now_s = time.time()
                 if now_s >= next_beat_s:
-                    self._events.extend(self.flights.beat())
+                    self._events.extendleft(self.flights.beat())  # before what they overtake
                     next_beat_s = now_s + self._config.lease_s / 3
                 if now_s >= next_tick_s:
                     self._events.append(Tick())

@@ -1,13 +1,16 @@
 """The items in flight: their leases, what their steps gave so far, and what the queue is told."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from medpipe import faults
 from medpipe.config import MedpipeConfig
 from medpipe.dataset import Manifest
 from medpipe.dataset.reader import KnownItem
+from medpipe.errors import Transient
 from medpipe.pipeline import Ticket
 from medpipe.queues import Lease, LeaseLost, Tries, WorkQueue
 from medpipe.records import Transcript, Video
@@ -58,6 +61,12 @@ class Tally:
     retried: int = 0
     already_in: int = 0
     media_s: float = 0.0
+    cost_usd: float = 0.0
+
+    @property
+    def ended(self) -> int:
+        """Items that this run brought to an end."""
+        return self.done + self.rejected + self.dead
 
 
 class Flights:
@@ -79,10 +88,13 @@ class Flights:
     ) -> None:
         self._lease_s = config.runtime.lease_s
         self._hash = config.rows_hash()
+        self._prices = config.prices
         self._queue = queue
         self._known = known
         self._sink = sink
         self._flights: dict[str, Flight] = {}
+        self._open = 0
+        self._untold: deque[tuple[Lease, Callable[[], None]]] = deque()
         self.tally = Tally()
 
     def __getitem__(self, item_id: str) -> Flight:
@@ -101,10 +113,25 @@ class Flights:
         """Items at an end in this run, and all that the run knows of."""
         tally = self.tally
         ended = tally.done + tally.rejected + tally.dead + tally.already_in
-        return ended, ended + self._queue.counts().open
+        try:
+            self._open = self._queue.counts().open
+        except Transient:
+            logger.debug("the queue cannot be counted now")
+        return ended, ended + self._open
 
     def lease(self, n: int) -> list[Event]:
         """Lease up to n items; those that are in already are acked on the spot."""
+        try:
+            events = self._leased(n)
+            if events:
+                return events
+            elsewhere = self._queue.counts().open - len(self._flights)
+            return [QueueSeen(ready=0, open_elsewhere=elsewhere)]
+        except Transient as error:
+            logger.warning("the queue cannot be asked now: %s", error)
+            return [QueueSeen(ready=0, open_elsewhere=1)]  # so that the job goes on asking
+
+    def _leased(self, n: int) -> list[Event]:
         events: list[Event] = []
         while len(events) < n:
             leases = self._queue.lease(n - len(events), lease_s=self._lease_s)
@@ -119,17 +146,19 @@ class Flights:
                 self._flights[lease.item.id] = Flight(lease, Ticket(lease.item, generation))
                 place = urlsplit(lease.item.uri).netloc
                 events.append(Leased(lease.item.id, _item_tries(lease.tries), place))
-        if not events:
-            elsewhere = self._queue.counts().open - len(self._flights)
-            events.append(QueueSeen(ready=0, open_elsewhere=elsewhere))
         return events
 
     def beat(self) -> list[Event]:
         """Renew all leases; tells which are lost."""
+        self.tell_again()
         leases = [flight.lease for flight in self._flights.values()]
         if not leases:
             return []
-        lost = self._queue.extend(leases, lease_s=self._lease_s)
+        try:
+            lost = self._queue.extend(leases, lease_s=self._lease_s)
+        except Transient as error:
+            logger.warning("leases were not renewed: %s", error)
+            return []
         for lease in lost:
             self._flights.pop(lease.item.id, None)
         return [LeaseLostEvent(lease.item.id) for lease in lost]
@@ -141,11 +170,14 @@ class Flights:
         generation = lease.tries.generation
         if manifest is not None:
             generation = manifest.generation
+            state = "done" if manifest.verdict == "done" else state  # what stands, stands
             self._known[finish.item_id] = KnownItem(
                 generation, manifest.config_hash, manifest.verdict, manifest.reason
             )
         tries = _queue_tries(finish.tries, finish.failure, generation)
-        _told(lease, lambda: self._queue.finish(lease, state, tries))
+        faults.at("ack.before", finish.item_id)
+        self._tell(lease, lambda: self._queue.finish(lease, state, tries))
+        faults.at("ack.after", finish.item_id)
         self._count(state, flight, finish.failure)
 
     def release(self, release: Release) -> None:
@@ -154,7 +186,25 @@ class Flights:
         self.tally.retried += 1
         logger.warning("%s again in %.0f s: %s", release.item_id, release.delay_s, release.failure)
         tries = _queue_tries(release.tries, release.failure, lease.tries.generation)
-        _told(lease, lambda: self._queue.release(lease, tries, delay_s=release.delay_s))
+        self._tell(lease, lambda: self._queue.release(lease, tries, delay_s=release.delay_s))
+
+    def _tell(self, lease: Lease, act: Callable[[], None]) -> None:
+        """Tell the queue an item's end, now or as soon as it can be reached again."""
+        self._untold.append((lease, act))
+        self.tell_again()
+
+    def tell_again(self) -> None:
+        """Tell the queue what it could not be told so far."""
+        while self._untold:
+            lease, act = self._untold[0]
+            try:
+                act()
+            except LeaseLost:
+                logger.warning("the lease on %s was lost before its end was told", lease.item.id)
+            except Transient as error:
+                logger.warning("the queue cannot be told now: %s", error)
+                return
+            self._untold.popleft()
 
     def _is_in(self, known: KnownItem, tries: Tries) -> bool:
         """Whether an item's rows stand: made with this config, and not asked for again."""
@@ -164,7 +214,7 @@ class Flights:
         self.tally.already_in += 1
         tries = Tries(generation=known.generation, last_code=known.reason)
         state = "done" if known.verdict == "done" else "rejected"
-        _told(lease, lambda: self._queue.finish(lease, state, tries))
+        self._tell(lease, lambda: self._queue.finish(lease, state, tries))
 
     def _count(self, state: str, flight: Flight, failure: Failure | None) -> None:
         match state:
@@ -176,14 +226,8 @@ class Flights:
             case _:
                 self.tally.dead += 1
                 logger.error("dead letter %s: %s", flight.lease.item.id, failure)
+        self.tally.cost_usd += self._prices.cost_usd(flight.timings) or 0.0
         self._sink.count("medpipe_items_total", 1, {"state": state})
-
-
-def _told(lease: Lease, act: Callable[[], None]) -> None:
-    try:
-        act()
-    except LeaseLost:
-        logger.warning("the lease on %s was lost before its end was told", lease.item.id)
 
 
 def _item_tries(tries: Tries) -> ItemTries:
@@ -205,5 +249,5 @@ def _queue_tries(tries: ItemTries, failure: Failure | None, generation: int) -> 
         first_transient_at_s=tries.first_transient_at_s,
         generation=generation,
         last_code=failure.code if failure else None,
-        last_detail=failure.detail if failure else None,
+        last_detail=f"{failure.step}: {failure.detail}" if failure else None,
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import ray
@@ -24,6 +24,8 @@ from medpipe.storage import open_store
 from medpipe.telemetry import Timings
 
 _SCRATCH = "medpipe-scratch-"
+
+_T = TypeVar("_T")
 
 
 class _Worker:
@@ -84,7 +86,7 @@ class ExtractWorker(_Worker):
         timings = Timings()
         try:
             with timings.stage("acquire"):
-                video = pipeline.fetch(item, folder, self._config)
+                video = _whole(Video, pipeline.fetch(item, folder, self._config))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -96,7 +98,7 @@ class ExtractWorker(_Worker):
         held = self._holding(item_id)
         timings = Timings()
         with timings.stage("extract"):
-            watched = pipeline.watch(held.video, held.folder, self._config)
+            watched = _whole(Watched, pipeline.watch(held.video, held.folder, self._config))
         return timings, watched
 
     @ray.method(concurrency_group="sound")
@@ -144,8 +146,9 @@ class TranscribeWorker(_Worker):
         """Listen to an item's sound, one block ahead of the model."""
         timings = Timings()
         with timings.stage("transcribe", time.process_time):
-            transcript = self._transcriber.transcribe(_pulled(source, item_id, timings))
-        return transcript, timings
+            blocks = _pulled(source, item_id, timings)
+            transcript = pipeline.listen(item_id, blocks, self._transcriber)
+        return _whole(Transcript, transcript), timings
 
     def close(self) -> None:
         """Free the model."""
@@ -168,9 +171,10 @@ class WriteWorker(_Worker):
         timings: Timings,
     ) -> Manifest:
         """Write a good item's rows and put its manifest."""
-        return pipeline.write(
+        manifest = pipeline.write(
             ticket, video, watched, transcript, timings, self._store, self._config
         )
+        return _whole(Manifest, manifest)
 
     def record(self, ticket: Ticket, rejection: Drop, video: Video | None) -> Manifest:
         """Write a rejected item's rows and put its manifest."""
@@ -183,6 +187,17 @@ class WriteWorker(_Worker):
 def node_id() -> str:
     """Id of the Ray node that this process runs on."""
     return str(ray.get_runtime_context().get_node_id())
+
+
+def _whole(kind: type[_T], value: _T) -> _T:
+    """What a step gave, if it is what the driver will take it for.
+
+    Raises:
+        TypeError: It is something else; raised here, it is the step's bug and not the driver's.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"the step gave {type(value).__name__}, not {kind.__name__}")
+    return value
 
 
 def _pulled(source: ActorHandle[Any], item_id: str, timings: Timings) -> Iterator[AudioBlock]:

@@ -285,11 +285,18 @@ def _write_durably(path: Path, data: bytes) -> None:
 @contextmanager
 def _world() -> Iterator[None]:
     """Turn what a store on the network does to us into `Transient`."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
 
     try:
         yield
     except (FileNotFoundError, FileExistsError):
         raise
+    except (NoCredentialsError, PartialCredentialsError, PermissionError) as error:
+        raise ConfigError(f"no access to the object store: {error}") from error
     except (BotoCoreError, ClientError, OSError) as error:
         raise Transient("store_unavailable", f"the object store failed: {error}") from error

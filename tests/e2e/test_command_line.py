@@ -115,3 +115,22 @@ def test_the_demo_meets_its_bars_and_prints_one_object(tmp_path: Path) -> None:
     assert figures["box_iou"] >= 0.5
     assert figures["items"] == 3
     assert Path(figures["report"]).stat().st_size > 100_000
+
+
+@pytest.mark.ray
+def test_a_limit_ends_the_run_in_good_order_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    lectures = bundled_lectures()
+    common = ["--out", tmp_path / "out", "--recipe", "demo", "--json"]
+    one_by_one = ["--set", "scheduling.items_in_flight=1"]
+    first = command.run("run", *lectures, *common, *one_by_one, "--limit", "1")
+    second = command.run("run", *lectures, *common, "--set", "prices.cpu_hour_usd=0.1")
+
+    assert first.code == 0, first.err
+    assert first.json["limit"] == "--limit 1"
+    assert first.json["left"] == 3 - first.json["funnel"]["done"] > 0
+    assert second.code == 0, second.err
+    assert second.json["funnel"]["done"] == 3
+    assert second.json["tally"]["cost_usd"] > 0
+    unpriced = command.run("run", *lectures, *common, "--max-cost", "1")
+    assert unpriced.code == 2
+    assert "prices.cpu_hour_usd" in unpriced.err

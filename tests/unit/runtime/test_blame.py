@@ -9,6 +9,7 @@ from ray.core.generated.common_pb2 import ActorDiedErrorContext, NodeDeathInfo
 
 from medpipe.errors import ConfigError, Rejected, Transient
 from medpipe.runtime.blame import Undecided, blame
+from medpipe.runtime.watchdog import WorkerMemoryError
 from medpipe.scheduling import FailureKind
 
 PROCESS_DIED = (
@@ -82,6 +83,7 @@ def test_a_worker_that_is_gone_is_a_suspect_unless_its_node_went(
         (Transient("throttled", "429"), FailureKind.TRANSIENT, "throttled"),
         (ConfigError("no such model"), FailureKind.BUG, "config_error"),
         (MemoryError(), FailureKind.DEATH, "out_of_memory"),
+        (WorkerMemoryError("5 of 4 GiB"), FailureKind.DEATH, "memory_limit"),
         (OSError(errno.ENOSPC, "no space left"), FailureKind.TRANSIENT, "disk_full"),
         (OSError(errno.EIO, "input/output error"), FailureKind.BUG, "bug"),
         (ValueError("a bug of ours"), FailureKind.BUG, "bug"),
