@@ -8,6 +8,7 @@ table and writes `benchmarks/results/walk.json` with the machine and the commit.
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import tempfile
@@ -64,8 +65,8 @@ def measure(videos: list[Path]) -> dict[str, Any]:
     minutes = media_s / 60
     limit_s = decode_s + whisper_s
     return {
-        "machine": f"{platform.machine()}, {platform.processor() or 'unknown CPU'}",
-        "commit": _commit(),
+        "machine": machine(),
+        "commit": commit(),
         "media_s": media_s,
         "cpu_s_per_minute": {name: s / minutes for name, s in sorted(stages.items())},
         "decode_cpu_s_per_minute": decode_s / minutes,
@@ -117,7 +118,18 @@ def _duration_s(path: Path) -> float:
         return float(container.duration or 0) / 1e6
 
 
-def _commit() -> str:
+def machine() -> str:
+    """What this runs on, in words."""
+    model = "unknown CPU"
+    for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return f"{model}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}"
+
+
+def commit() -> str:
+    """Short name of the commit that is measured."""
     try:
         done = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
