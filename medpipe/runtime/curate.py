@@ -18,10 +18,11 @@ from medpipe.queues import WorkQueue
 from medpipe.runtime.cluster import connected
 from medpipe.runtime.driver import Driver
 from medpipe.runtime.flights import Flights, Tally
+from medpipe.runtime.metrics import RaySink
 from medpipe.runtime.pools import Pools, pool_sizes
 from medpipe.scheduling import Scheduler
 from medpipe.storage import open_store
-from medpipe.telemetry import SILENT, Sink
+from medpipe.telemetry import Sink
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def curate(
     *,
     limits: Limits | None = None,
     on_tick: Callable[[Driver], None] | None = None,
-    sink: Sink = SILENT,
+    sink: Sink | None = None,
 ) -> Outcome:
     """Work on a queue until nothing in it is open, and return what came of it.
 
@@ -105,7 +106,7 @@ def curate(
         config: All settings.
         limits: When to stop before the queue is empty.
         on_tick: Called about twice a second while Ray is up, for progress.
-        sink: Where figures go.
+        sink: Where figures go; None: Ray's metrics.
 
     Raises:
         ConfigError: Workers cannot start with this config, or Ray cannot be reached.
@@ -122,9 +123,10 @@ def curate(
     with connected(config.runtime):
         up_s = time.time()
         scheduler = Scheduler(scheduling, VIDEO_WALK, RECORD_REJECTION, pool_sizes(config))
+        sink = sink or RaySink()
         flights = Flights(config, queue, Dataset(store).known(), sink)
         pools = Pools(config, store.uri, uuid.uuid4().hex)
-        limiter = _Limiter(limits or Limits(), on_tick)
+        limiter = _Limiter(limits or Limits(), on_tick, sink)
         driver = Driver(config.runtime, flights, committer, scheduler, pools, limiter, sink)
         with _draining(scheduler) as drained:
             driver.run()
@@ -146,11 +148,14 @@ def curate(
 
 
 class _Limiter:
-    """Drains the job when a limit is reached; passes every tick on."""
+    """Drains the job when a limit is reached; tells levels; passes every tick on."""
 
-    def __init__(self, limits: Limits, on_tick: Callable[[Driver], None] | None) -> None:
+    def __init__(
+        self, limits: Limits, on_tick: Callable[[Driver], None] | None, sink: Sink
+    ) -> None:
         self._limits = limits
         self._on_tick = on_tick
+        self._sink = sink
         self.reached: str | None = None
 
     def __call__(self, driver: Driver) -> None:
@@ -158,6 +163,9 @@ class _Limiter:
             self.reached = self._limits.reached(driver.flights.tally, time.time())
             if self.reached is not None:
                 driver.scheduler.drain()
+        in_flight, cost_usd = driver.scheduler.items_in_flight, driver.flights.tally.cost_usd
+        self._sink.gauge("medpipe_items_in_flight", in_flight, {})
+        self._sink.gauge("medpipe_cost_usd", cost_usd, {})
         if self._on_tick is not None:
             self._on_tick(driver)
 

@@ -228,6 +228,8 @@ class Flights:
                 logger.error("dead letter %s: %s", flight.lease.item.id, failure)
         self.tally.cost_usd += self._prices.cost_usd(flight.timings) or 0.0
         self._sink.count("medpipe_items_total", 1, {"state": state})
+        media_s = flight.video.duration_s if flight.video and state == "done" else 0.0
+        self._sink.count("medpipe_media_seconds_total", media_s, {})
 
 
 def _item_tries(tries: Tries) -> ItemTries:

@@ -4,10 +4,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import cv2
 import ray
@@ -25,7 +26,25 @@ from medpipe.telemetry import Timings
 
 _SCRATCH = "medpipe-scratch-"
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+def _step(method: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Turn `sys.exit` in a step into an error of ours.
+
+    Ray would wait for the worker's other calls to end before it lets the process go, and `life`
+    never ends (2.60).
+    """
+
+    @wraps(method)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return method(*args, **kwargs)
+        except SystemExit as error:
+            raise RuntimeError(f"the step called sys.exit({error.code!r})") from error
+
+    return run
 
 
 class _Worker:
@@ -79,6 +98,7 @@ class ExtractWorker(_Worker):
         self._held: dict[str, _Held] = {}
 
     @ray.method(concurrency_group="fetch")
+    @_step
     def acquire(self, item: Item) -> tuple[Video, Timings]:
         """Fetch an item's media into a folder of its own and hold it until it is dropped."""
         self._discard(item.id)
@@ -93,6 +113,7 @@ class ExtractWorker(_Worker):
         self._held[item.id] = _Held(folder, video, pipeline.sound(video, self._config))
         return video, timings
 
+    @_step
     def extract(self, item_id: str) -> tuple[Timings, Watched]:
         """Watch a held video; two results, so that the driver need not carry the images."""
         held = self._holding(item_id)
@@ -102,6 +123,7 @@ class ExtractWorker(_Worker):
         return timings, watched
 
     @ray.method(concurrency_group="sound")
+    @_step
     def next_block(self, item_id: str) -> tuple[AudioBlock | None, float]:
         """The next block of a held video's sound (None at its end), and its CPU seconds."""
         held = self._holding(item_id)
@@ -142,6 +164,7 @@ class TranscribeWorker(_Worker):
         self._transcriber.open()
         return node_id()
 
+    @_step
     def transcribe(self, item_id: str, source: ActorHandle[Any]) -> tuple[Transcript, Timings]:
         """Listen to an item's sound, one block ahead of the model."""
         timings = Timings()
@@ -162,6 +185,7 @@ class WriteWorker(_Worker):
         super().__init__(name, config, out)
         self._store = open_store(out, config.storage)
 
+    @_step
     def write(
         self,
         ticket: Ticket,
@@ -176,6 +200,7 @@ class WriteWorker(_Worker):
         )
         return _whole(Manifest, manifest)
 
+    @_step
     def record(self, ticket: Ticket, rejection: Drop, video: Video | None) -> Manifest:
         """Write a rejected item's rows and put its manifest."""
         return pipeline.record_rejection(ticket, rejection, video, self._store, self._config)
