@@ -10,15 +10,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from medpipe import __version__
 from medpipe.cli import show
 from medpipe.errors import ConfigError, MedpipeError
 from medpipe.telemetry import Timings
 
 app = typer.Typer(
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Medical teaching videos into localized narratives.",
 )
 out_console = Console()
 err_console = Console(stderr=True)
@@ -44,6 +45,18 @@ Beside = Annotated[
     str | None, typer.Option("--out", help="Dataset; a queue on SQS keeps its ledger there.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.callback()
+def medpipe(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Medical teaching videos into localized narratives."""
+    if version:
+        sys.stdout.write(f"medpipe {__version__}\n")
+        raise typer.Exit
 
 
 @app.command()
