@@ -17,6 +17,10 @@ from medpipe.errors import ConfigError, Transient
 from medpipe.records import Record
 
 
+# Answers of S3 that no waiting mends.
+_WRONG_SETTINGS = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+
+
 class StorageConfig(Record):
     """How to reach an S3-compatible store; credentials come from the usual AWS chain."""
 
@@ -165,6 +169,7 @@ class S3Store:
     """A prefix of an S3 bucket, by s3fs."""
 
     def __init__(self, uri: str, config: StorageConfig) -> None:
+        import boto3
         import s3fs
 
         self.uri = uri.rstrip("/")
@@ -175,6 +180,9 @@ class S3Store:
             endpoint_url=config.endpoint_url,
             client_kwargs={"region_name": config.region},
             use_listings_cache=False,
+        )
+        self._client = boto3.client(
+            "s3", endpoint_url=config.endpoint_url, region_name=config.region
         )
 
     def _path(self, key: str) -> str:
@@ -216,10 +224,20 @@ class S3Store:
             self._fs.rm_file(self._path(key))
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All keys under the prefix, sorted."""
-        with _world():
-            found = self._fs.find(self._path(prefix))
-        yield from sorted(str(path)[len(self._base) + 1 :] for path in found)
+        """All keys under the prefix, sorted as S3 lists them; a page in memory at a time."""
+        bucket, _, path = self._path(prefix).partition("/")
+        pages = iter(
+            self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=f"{path.rstrip('/')}/"
+            )
+        )
+        start = len(self._base) - len(bucket)
+        while True:
+            with _world():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from (entry["Key"][start:] for entry in page.get("Contents", ()))
 
     @contextmanager
     def output(self, key: str) -> Iterator[IO[bytes]]:
@@ -298,5 +316,9 @@ def _world() -> Iterator[None]:
         raise
     except (NoCredentialsError, PartialCredentialsError, PermissionError) as error:
         raise ConfigError(f"no access to the object store: {error}") from error
-    except (BotoCoreError, ClientError, OSError) as error:
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _WRONG_SETTINGS:
+            raise ConfigError(f"the object store refuses: {error}") from error
+        raise Transient("store_unavailable", f"the object store failed: {error}") from error
+    except (BotoCoreError, OSError) as error:
         raise Transient("store_unavailable", f"the object store failed: {error}") from error

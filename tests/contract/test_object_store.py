@@ -209,3 +209,9 @@ def test_a_uri_names_its_store(s3: StorageConfig, tmp_path: Path) -> None:
 def test_a_uri_of_another_kind_is_a_config_error(uri: str) -> None:
     with pytest.raises(ConfigError, match=r"s3://bucket/prefix"):
         open_store(uri)
+
+
+def test_a_bucket_that_does_not_exist_is_the_configs_fault(s3: StorageConfig) -> None:
+    store = open_store("s3://no-such-bucket-anywhere/x", s3)
+    with pytest.raises(ConfigError, match="NoSuchBucket"):
+        list(store.keys("_items"))
