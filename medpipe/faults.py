@@ -13,7 +13,7 @@ goes. Every passing that a fault covers is one line of `<file>.log`; this is als
 |---|---|
 | `raise` | an exception that nobody expects |
 | `exit`, `sigkill`, `sigsegv` | the process ends: politely, at once, by a bad address |
-| `hang` | it sleeps for good |
+| `hang` | it sleeps until the fault is no longer in the file |
 | `eat_memory` | it takes 32 MiB twenty times a second, up to 8 GiB |
 | `enospc` | the disk is full |
 | `garbage` | what the step gives is replaced by a text (at points named `<step>.gives`) |
@@ -26,9 +26,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NoReturn, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from pydantic import Field, TypeAdapter
 
@@ -65,7 +64,7 @@ class Fault(Record):
     times: int | None = Field(None, ge=1)
 
 
-_FAULTS = TypeAdapter(list[Fault])
+_LIST = TypeAdapter(list[Fault])
 
 
 def at(point: str, item: str = "") -> None:
@@ -75,58 +74,64 @@ def at(point: str, item: str = "") -> None:
         point: Its name, unique in medpipe.
         item: What passes: an item's id, or a table's name.
     """
-    if VARIABLE in os.environ and (action := _due(point, item)):
-        _ACTIONS[action]()
+    if VARIABLE in os.environ and (fault := _due(point, item)):
+        _act(fault)
 
 
 def given(point: str, item: str, value: _T) -> _T:
     """Pass on what a step gives, unless a fault puts garbage in its place."""
-    if VARIABLE in os.environ and _due(point, item) == "garbage":
-        return cast(_T, "garbage")
+    if VARIABLE in os.environ and (fault := _due(point, item)):
+        if fault.action == "garbage":
+            return cast(_T, "garbage")
+        _act(fault)
     return value
 
 
-def _due(point: str, item: str) -> str | None:
-    """The action of the first fault whose turn it is, after noting the passing."""
-    path = Path(os.environ[VARIABLE])
-    try:
-        faults = _FAULTS.validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    for number, fault in enumerate(faults):
+def _due(point: str, item: str) -> Fault | None:
+    """The first fault whose turn it is, after noting the passing."""
+    for number, fault in enumerate(_faults()):
         if fault.point == point and fault.item in item:
-            passed = _note(path, f"{number} {point} {item}", os.getpid())
+            passed = _note(f"{number} {point} {item}")
             if passed >= fault.skip and (fault.times is None or passed < fault.skip + fault.times):
-                return fault.action
+                return fault
     return None
 
 
-def _note(path: Path, passing: str, pid: int) -> int:
+def _faults() -> list[Fault]:
+    try:
+        return _LIST.validate_json(Path(os.environ[VARIABLE]).read_bytes())
+    except FileNotFoundError:
+        return []
+
+
+def _note(passing: str) -> int:
     """Add a line to the log; returns how many of this fault were there before."""
     number = passing.split(" ", 1)[0]
-    with path.with_name(f"{path.name}.log").open("a+", encoding="utf-8") as log:
+    with Path(f"{os.environ[VARIABLE]}.log").open("a+", encoding="utf-8") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         log.seek(0)
         before = sum(line.split(" ", 1)[0] == number for line in log)
-        log.write(f"{passing} {pid}\n")
+        log.write(f"{passing} {os.getpid()}\n")
     return before
 
 
-def _raise() -> NoReturn:
-    raise FaultError("a fault that a test asked for")
-
-
-def _sigkill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _sigsegv() -> None:
-    ctypes.string_at(0)
-
-
-def _hang() -> NoReturn:
-    while True:
-        time.sleep(3600)
+def _act(fault: Fault) -> None:
+    match fault.action:
+        case "raise":
+            raise FaultError("a fault that a test asked for")
+        case "exit":
+            sys.exit("a fault that a test asked for")
+        case "sigkill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "sigsegv":
+            ctypes.string_at(0)
+        case "hang":
+            while fault in _faults():
+                time.sleep(0.1)
+        case "eat_memory":
+            _eat_memory()
+        case "enospc":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _eat_memory() -> None:
@@ -135,19 +140,3 @@ def _eat_memory() -> None:
         eaten.append(bytearray(os.urandom(1) * _BITE_BYTES))
         time.sleep(0.05)
     raise MemoryError(f"{len(eaten)} bites were eaten and nobody minded")
-
-
-def _enospc() -> NoReturn:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-_ACTIONS: dict[str, Callable[[], None]] = {
-    "raise": _raise,
-    "exit": sys.exit,
-    "sigkill": _sigkill,
-    "sigsegv": _sigsegv,
-    "hang": _hang,
-    "eat_memory": _eat_memory,
-    "enospc": _enospc,
-    "garbage": lambda: None,
-}

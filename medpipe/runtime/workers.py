@@ -1,14 +1,13 @@
 """What runs inside Ray's actors: thin shells around the steps of the pipeline."""
 
-import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import ray
@@ -19,32 +18,26 @@ from medpipe.config import MedpipeConfig
 from medpipe.dataset import Manifest
 from medpipe.pipeline import Ticket, Watched
 from medpipe.records import AudioBlock, Drop, Item, Transcript, Video
+from medpipe.runtime.scratch import Scratch
 from medpipe.runtime.watchdog import Watchdog
 from medpipe.stages.transcribe import Transcriber
 from medpipe.storage import open_store
 from medpipe.telemetry import Timings
 
-_SCRATCH = "medpipe-scratch-"
-
-_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def _step(method: Callable[_P, _T]) -> Callable[_P, _T]:
+@contextmanager
+def _no_exit() -> Iterator[None]:
     """Turn `sys.exit` in a step into an error of ours.
 
-    Ray would wait for the worker's other calls to end before it lets the process go, and `life`
-    never ends (2.60).
+    Ray would wait for the worker's other calls before it lets the process go, and `life` never
+    ends (2.60).
     """
-
-    @wraps(method)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        try:
-            return method(*args, **kwargs)
-        except SystemExit as error:
-            raise RuntimeError(f"the step called sys.exit({error.code!r})") from error
-
-    return run
+    try:
+        yield
+    except SystemExit as error:
+        raise RuntimeError(f"the step called sys.exit({error.code!r})") from error
 
 
 class _Worker:
@@ -91,21 +84,17 @@ class ExtractWorker(_Worker):
 
     def __init__(self, name: str, config: MedpipeConfig, out: str) -> None:
         super().__init__(name, config, out)
-        _sweep(Path(config.runtime.scratch_dir or tempfile.gettempdir()))
-        self._scratch = Path(
-            tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-", dir=config.runtime.scratch_dir)
-        )
+        self._scratch = Scratch(config.runtime.scratch_dir)
         self._held: dict[str, _Held] = {}
 
     @ray.method(concurrency_group="fetch")
-    @_step
     def acquire(self, item: Item) -> tuple[Video, Timings]:
         """Fetch an item's media into a folder of its own and hold it until it is dropped."""
         self._discard(item.id)
-        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        folder = Path(tempfile.mkdtemp(dir=self._scratch.path))
         timings = Timings()
         try:
-            with timings.stage("acquire"):
+            with timings.stage("acquire"), _no_exit():
                 video = _whole(Video, pipeline.fetch(item, folder, self._config))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -113,22 +102,21 @@ class ExtractWorker(_Worker):
         self._held[item.id] = _Held(folder, video, pipeline.sound(video, self._config))
         return video, timings
 
-    @_step
     def extract(self, item_id: str) -> tuple[Timings, Watched]:
         """Watch a held video; two results, so that the driver need not carry the images."""
         held = self._holding(item_id)
         timings = Timings()
-        with timings.stage("extract"):
+        with timings.stage("extract"), _no_exit():
             watched = _whole(Watched, pipeline.watch(held.video, held.folder, self._config))
         return timings, watched
 
     @ray.method(concurrency_group="sound")
-    @_step
     def next_block(self, item_id: str) -> tuple[AudioBlock | None, float]:
         """The next block of a held video's sound (None at its end), and its CPU seconds."""
         held = self._holding(item_id)
         cpu_s = time.thread_time()
-        block = next(held.blocks, None)
+        with _no_exit():
+            block = next(held.blocks, None)
         return block, time.thread_time() - cpu_s
 
     @ray.method(concurrency_group="life")
@@ -143,7 +131,7 @@ class ExtractWorker(_Worker):
 
     def close(self) -> None:
         """Remove the scratch folder."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()
 
     def _holding(self, item_id: str) -> _Held:
         held = self._held.get(item_id)
@@ -164,11 +152,10 @@ class TranscribeWorker(_Worker):
         self._transcriber.open()
         return node_id()
 
-    @_step
     def transcribe(self, item_id: str, source: ActorHandle[Any]) -> tuple[Transcript, Timings]:
         """Listen to an item's sound, one block ahead of the model."""
         timings = Timings()
-        with timings.stage("transcribe", time.process_time):
+        with timings.stage("transcribe", time.process_time), _no_exit():
             blocks = _pulled(source, item_id, timings)
             transcript = pipeline.listen(item_id, blocks, self._transcriber)
         return _whole(Transcript, transcript), timings
@@ -185,7 +172,6 @@ class WriteWorker(_Worker):
         super().__init__(name, config, out)
         self._store = open_store(out, config.storage)
 
-    @_step
     def write(
         self,
         ticket: Ticket,
@@ -195,15 +181,16 @@ class WriteWorker(_Worker):
         timings: Timings,
     ) -> Manifest:
         """Write a good item's rows and put its manifest."""
-        manifest = pipeline.write(
-            ticket, video, watched, transcript, timings, self._store, self._config
-        )
+        with _no_exit():
+            manifest = pipeline.write(
+                ticket, video, watched, transcript, timings, self._store, self._config
+            )
         return _whole(Manifest, manifest)
 
-    @_step
     def record(self, ticket: Ticket, rejection: Drop, video: Video | None) -> Manifest:
         """Write a rejected item's rows and put its manifest."""
-        return pipeline.record_rejection(ticket, rejection, video, self._store, self._config)
+        with _no_exit():
+            return pipeline.record_rejection(ticket, rejection, video, self._store, self._config)
 
     def close(self) -> None:
         """Nothing to free."""
@@ -235,11 +222,3 @@ def _pulled(source: ActorHandle[Any], item_id: str, timings: Timings) -> Iterato
             return
         coming = source.next_block.remote(item_id)
         yield block
-
-
-def _sweep(folder: Path) -> None:
-    """Remove the scratch folders of workers that were killed on this machine."""
-    for path in folder.glob(f"{_SCRATCH}*-*"):
-        pid = path.name.removeprefix(_SCRATCH).split("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            shutil.rmtree(path, ignore_errors=True)

@@ -33,7 +33,7 @@ class Breakers:
     """One breaker a place (a host, the store); closed until it has failed often enough.
 
     After its rest one step is let through; if that fails the rest doubles, if it succeeds the
-    breaker closes.
+    breaker closes. What has no place (a file on disk) is called "" and never rests.
     """
 
     def __init__(self, config: BreakerConfig) -> None:
@@ -61,6 +61,8 @@ class Breakers:
 
     def failed(self, place: str, now_s: float) -> None:
         """A step failed there through the world's fault."""
+        if not place:
+            return
         breaker = self._by_place.setdefault(place, _Breaker())
         was_open = breaker.in_a_row >= self._config.failures
         breaker.in_a_row += 1

@@ -35,11 +35,12 @@ from medpipe.scheduling.events import (
     Stop,
     StopWorker,
     Tick,
-    Warn,
     WorkerDied,
     WorkerUp,
 )
-from medpipe.scheduling.jobs import Job, Step
+from medpipe.scheduling.jobs import STORE, Job, Jobs, Step
+from medpipe.scheduling.leasing import Leasing
+from medpipe.scheduling.lines import Turn
 from medpipe.scheduling.policy import (
     SchedulingConfig,
     charge,
@@ -48,9 +49,7 @@ from medpipe.scheduling.policy import (
     is_suspect,
     verdict,
 )
-
-_POLL_S = 1.0
-_STORE = "store"
+from medpipe.scheduling.stall import StallWatch
 
 
 class Scheduler:
@@ -64,7 +63,11 @@ class Scheduler:
     """
 
     def __init__(
-        self, config: SchedulingConfig, walk: Sequence[Step], record: Step, pools: Mapping[str, int]
+        self,
+        config: SchedulingConfig,
+        walk: Sequence[Step],
+        record: Step,
+        pools: Mapping[str, int],
     ) -> None:
         self._config = config
         self._walk = tuple(walk)
@@ -72,14 +75,11 @@ class Scheduler:
         self._steps = {step.name: step for step in (*walk, record)}
         self._crew = Crew(config, pools)
         self._breakers = Breakers(config.breaker)
-        self._jobs: dict[str, Job] = {}
+        self._jobs = Jobs()
+        self._leasing = Leasing(config, self._jobs)
         self._failed_starts = dict.fromkeys(pools, 0)
         self._attempts = 0
-        self._leasing = False
-        self._poll_at_s = 0.0
-        self._moved_at_s: float | None = None
-        self._drained = False
-        self._draining = False
+        self._stall = StallWatch(config.stall_s, self._crew, self._jobs, self._breakers)
         self._stopped = False
 
     @property
@@ -90,24 +90,17 @@ class Scheduler:
     @property
     def waiting_for(self) -> str:
         """One line for people: what the job waits for right now."""
-        busy = sum(len(worker.runs) for _, worker in self._crew)
-        starting = sum(not worker.up for _, worker in self._crew)
-        parts = [f"{busy} steps at work"] if busy else []
-        parts += [f"{starting} workers to start"] if starting else []
-        if any(job.committing for job in self._jobs.values()):
-            parts.append("a commit")
-        if any(job.store_failures for job in self._jobs.values()):
-            parts.append("the store to answer")
-        if not parts:
-            parts.append("workers" if self._jobs else "items that wait for their next try")
-        return ", ".join(parts)
+        return self._stall.waiting_for
 
     def drain(self) -> None:
         """Take no new items; `Stop` follows when those in flight have ended."""
-        self._draining = True
+        self._leasing.drain()
 
     def handle(self, event: Event, now_s: float) -> list[Instruction]:
         """Take one event and say what to do.
+
+        What an event costs does not depend on the number of items and workers, but for those
+        that it lets begin or end.
 
         Args:
             event: What happened.
@@ -116,8 +109,8 @@ class Scheduler:
         if self._stopped:
             return []
         out: list[Instruction] = []
-        if not isinstance(event, Tick | QueueSeen) or self._moved_at_s is None:
-            self._moved_at_s = now_s
+        if not isinstance(event, Tick | QueueSeen):
+            self._stall.moved(now_s)
         self._take(event, now_s, out)
         if not self._stopped:
             self._place(now_s, out)
@@ -133,12 +126,10 @@ class Scheduler:
             case Leased():
                 self._leased(event, now_s, out)
             case QueueSeen():
-                self._leasing = False
-                self._poll_at_s = now_s + _POLL_S
-                self._drained = event.ready == 0 and event.open_elsewhere == 0
+                self._leasing.got_none(event, now_s)
             case LeaseLostEvent():
                 self._forget(event.item_id, now_s, out)
-                self._drained = False  # it may come back
+                self._leasing.more_may_come()
             case WorkerUp():
                 worker = self._crew.came_up(event.worker, event.node, now_s)
                 if worker is not None:
@@ -153,60 +144,69 @@ class Scheduler:
                 self._committed(event.item_id, out)
             case Tick():
                 self._overdue(now_s, out)
-                self._stalled(now_s, out)
+                if warning := self._stall.warning(now_s):
+                    out.append(warning)
 
     # Items ----------------------------------------------------------------------------------
 
     def _leased(self, event: Leased, now_s: float, out: list[Instruction]) -> None:
-        self._leasing = False
-        self._drained = False
+        self._leasing.got()
         self._forget(event.item_id, now_s, out)  # our own lease had run out and came back to us
         self._attempts += 1
-        self._jobs[event.item_id] = Job(
-            event.item_id, self._attempts, event.tries, place=event.place
+        alone = is_suspect(event.tries, self._config.retry)
+        self._jobs.add(
+            Job(event.item_id, self._attempts, event.tries, self._walk, alone, event.place)
         )
 
     def _step_done(self, event: StepDone, now_s: float, out: list[Instruction]) -> None:
-        name = self._crew.end(event.item_id, event.attempt, event.step, now_s)
-        worker = self._crew.get(name) if name else None
-        if worker is not None:
-            worker.failures = 0
-        job = self._current(event.item_id, event.attempt)
+        job, step = self._current(event.item_id, event.attempt), self._steps[event.step]
+        holds = job is not None and bool(step.holds_until)
+        worker = self._left((event.item_id, event.attempt, event.step), now_s, holds=holds)
         if job is None:
-            if name is not None and self._steps[event.step].holds_until:
-                out.append(LetGo(name, event.item_id))
+            if worker is not None and step.holds_until:
+                out.append(LetGo(worker.name, event.item_id))
             return
-        job.running.discard(event.step)
-        job.done.add(event.step)
+        last = event.step in (self._record.name, self._walk[-1].name)
+        self._jobs.step_done(job, event.step, last=last)
         if event.media_s is not None:
-            job.media_s, job.media_bytes = event.media_s, event.media_bytes
-        step = self._steps[event.step]
-        self._breakers.succeeded(self._place_of(job, step))
-        if step.holds_until and name is not None and worker is not None:
-            job.held[step.name] = name
-            worker.holds.add(job.item_id)
+            self._jobs.measured(job, event.media_s, event.media_bytes)
+        self._breakers.succeeded(job.leans_on(step))
+        if holds and worker is not None:
+            job.held[step.name] = worker.name
         for held in [n for n in job.held if job.done.issuperset(self._steps[n].holds_until)]:
             self._let_go(job, held, now_s, out)
-        job.written = job.written or event.step in (self._record.name, self._walk[-1].name)
 
     def _step_failed(self, event: StepFailed, now_s: float, out: list[Instruction]) -> None:
-        name = self._crew.end(event.item_id, event.attempt, event.step, now_s)
-        if name is not None and event.failure.kind is FailureKind.BUG:
-            self._crew[name].failures += 1
+        self._left((event.item_id, event.attempt, event.step), now_s, failed=event.failure.kind)
         job = self._current(event.item_id, event.attempt)
         if job is None:
             return
         failure = replace(event.failure, step=event.step)
-        step = self._steps.get(event.step)
-        stores = step is None or step.stores
-        place = _STORE if stores else self._place_of(job, step)
-        if failure.kind is FailureKind.TRANSIENT:
-            self._breakers.failed(place, now_s)
-            if stores and self._waits_in_place(job, event.step, now_s):
-                return
-        else:
+        place = job.leans_on(self._steps.get(event.step))
+        if failure.kind is not FailureKind.TRANSIENT:
             self._breakers.gave_up(place)
+            self._fail(job, failure, now_s, out)
+            return
+        self._breakers.failed(place, now_s)
+        if place == STORE and self._waits_in_place(job, event.step, now_s):
+            return
         self._fail(job, failure, now_s, out)
+        self._park(place, now_s, out)
+
+    def _left(
+        self,
+        run: tuple[str, int, str],
+        now_s: float,
+        *,
+        failed: FailureKind | None = None,
+        holds: bool = False,
+    ) -> Worker | None:
+        """A step left its worker, who may go on with what it holds."""
+        worker = self._crew.end(run, now_s, failed=failed, holds=holds)
+        if worker is not None:
+            for item_id in worker.holds:
+                self._jobs.touch(item_id)
+        return worker
 
     def _waits_in_place(self, job: Job, step: str, now_s: float) -> bool:
         """Keep an item's results and try its step again later, unless its budget is spent."""
@@ -216,8 +216,9 @@ class Scheduler:
         job.store_failures += 1
         job.running.discard(step)
         job.committing = False
-        rest_s = self._breakers.blocked_s(_STORE, now_s)
-        job.not_before_s = now_s + max(rest_s, in_place_s(job.store_failures, self._config.retry))
+        rest_s = self._breakers.blocked_s(STORE, now_s)
+        wait_s = max(rest_s, in_place_s(job.store_failures, self._config.retry))
+        self._jobs.rest(job, now_s + wait_s)
         return True
 
     def _fail(self, job: Job, failure: Failure, now_s: float, out: list[Instruction]) -> None:
@@ -228,31 +229,33 @@ class Scheduler:
         if end == "retry":
             wait_s = delay_s(job.item_id, tries, failure, self._config.retry)
             out.append(Release(job.item_id, wait_s, tries, failure))
-            self._drained = False
+            self._leasing.more_may_come()
         elif end == "rejected" and job.rejection is None:
             self._attempts += 1
-            self._jobs[job.item_id] = Job(
-                job.item_id, self._attempts, tries, media_s=job.media_s, rejection=failure
-            )
+            recording = Job(job.item_id, self._attempts, tries, (self._record,), job.alone)
+            recording.media_s, recording.rejection = job.media_s, failure
+            self._jobs.add(recording)
         else:
             out.append(Finish(job.item_id, "dead", tries, failure))
 
     def _committed(self, item_id: str, out: list[Instruction]) -> None:
         job = self._jobs.get(item_id)
         if job is not None and job.committing:
-            del self._jobs[item_id]
-            self._breakers.succeeded(_STORE)
+            self._jobs.pop(item_id)
+            self._breakers.succeeded(STORE)
             state = "done" if job.rejection is None else "rejected"
             out.append(Finish(item_id, state, job.tries, job.rejection))
 
     def _forget(self, item_id: str, now_s: float, out: list[Instruction]) -> None:
         """Drop an item; its steps at work end on their own and are ignored."""
-        job = self._jobs.pop(item_id, None)
+        job = self._jobs.pop(item_id)
         if job is not None:
             for held in list(job.held):
                 self._let_go(job, held, now_s, out)
             for name in job.running:
-                self._breakers.gave_up(self._place_of(job, self._steps[name]))
+                self._breakers.gave_up(job.leans_on(self._steps[name]))
+            if job.committing:
+                self._breakers.gave_up(STORE)
 
     def _let_go(self, job: Job, held: str, now_s: float, out: list[Instruction]) -> None:
         worker = job.held.pop(held)
@@ -264,7 +267,7 @@ class Scheduler:
     def _worker_died(self, event: WorkerDied, now_s: float, out: list[Instruction]) -> None:
         worker = self._crew.get(event.worker)
         if worker is not None:
-            self._worker_gone(event.worker, event.failure, _suspects(worker), now_s, out)
+            self._worker_gone(event.worker, event.failure, worker.suspects, now_s, out)
 
     def _worker_gone(
         self,
@@ -282,22 +285,14 @@ class Scheduler:
             self._start_failed(worker.pool, failure, out)
         for item_id in sorted(worker.items):
             job = self._jobs.get(item_id)
-            if job is None or not self._is_there(job, name, worker):
-                continue
+            if job is None or not (worker.has(item_id, job.attempt) or name in job.held.values()):
+                continue  # an earlier attempt
             job.held = {k: v for k, v in job.held.items() if v != name}
             step = next((r.step for r in worker.runs.values() if r.item_id == item_id), worker.pool)
             theirs = replace(failure, step=step)
             if item_id not in culprits and failure.kind is not FailureKind.LOST:
                 theirs = replace(theirs, kind=FailureKind.BYSTANDER)
             self._fail(job, theirs, now_s, out)
-
-    def _is_there(self, job: Job, name: str, worker: Worker) -> bool:
-        """Whether the attempt that runs is on this worker, not an earlier one."""
-        at_work = any(
-            run.item_id == job.item_id and run.attempt == job.attempt
-            for run in worker.runs.values()
-        )
-        return at_work or name in job.held.values()
 
     def _start_failed(self, pool: str, failure: Failure, out: list[Instruction]) -> None:
         if failure.kind is FailureKind.LOST:
@@ -309,99 +304,125 @@ class Scheduler:
 
     def _overdue(self, now_s: float, out: list[Instruction]) -> None:
         """Kill workers that are past their deadline, at work or while starting."""
-        for name, worker in self._crew:
-            late = [run for run in worker.runs.values() if now_s > run.deadline_s]
-            if not worker.up and now_s - worker.since_s > self._config.worker_start_s:
+        for name, late in self._crew.overdue(now_s):
+            if late:
+                failure = self._steps[late[0].step].overdue()
+            else:
                 code, what = "worker_start_timed_out", f"{name} did not start"
                 failure = Failure(FailureKind.DEATH, code, what)
-            elif late:
-                failure = self._deadline_failure(late[0].step)
-            else:
-                continue
             out.append(KillWorker(name))
-            self._worker_gone(name, failure, {run.item_id for run in late}, now_s, out)
+            items = {run.item_id for run in late}
+            hosts = {job.place for item_id in items if (job := self._jobs.get(item_id))}
+            for host in sorted(hosts) if failure.kind is FailureKind.TRANSIENT else ():
+                self._breakers.failed(host, now_s)
+            self._worker_gone(name, failure, items, now_s, out)
             if self._stopped:
                 return
-
-    def _deadline_failure(self, step: str) -> Failure:
-        detail = f"{step} ran past its deadline and was killed"
-        if step == self._walk[0].name:
-            return Failure(FailureKind.TRANSIENT, "timed_out", detail)
-        return Failure(FailureKind.DEATH, "deadline_exceeded", detail)
-
-    def _stalled(self, now_s: float, out: list[Instruction]) -> None:
-        """Say what the job waits for when nothing has happened for long."""
-        if self._moved_at_s is not None and now_s - self._moved_at_s > self._config.stall_s:
-            self._moved_at_s = now_s
-            minutes = self._config.stall_s / 60
-            down = ", ".join(self._breakers.open_places(now_s))
-            text = f"nothing happened for {minutes:.0f} minutes; waiting for {self.waiting_for}"
-            out.append(Warn(text + (f"; down: {down}" if down else "")))
+            for host in sorted(hosts):
+                self._park(host, now_s, out)
 
     # Decisions ------------------------------------------------------------------------------
 
     def _place(self, now_s: float, out: list[Instruction]) -> None:
         """Give runnable steps to free workers, oldest item first."""
-        for job in list(self._jobs.values()):
-            if now_s < job.not_before_s or self._breakers_hold(job, now_s, out):
+        for job in self._jobs.to_look_at(now_s):
+            self._park(job.place, now_s, out)
+            if now_s < job.not_before_s or self._current(job.item_id, job.attempt) is None:
                 continue
             if job.written and not job.committing:
                 job.committing = True
+                self._breakers.started(STORE)
                 out.append(Commit(job.item_id))
-            for step in job.runnable(self._walk_of(job)):
-                self._begin(job, step, now_s, out)
+            for index, step in job.runnable():
+                if step.on is None:
+                    self._jobs.line_up(job, index)
+                else:
+                    self._go_on(job, step, now_s, out)
+        for pool in self._crew.pools:
+            self._fill(pool, now_s, out)
 
-    def _begin(self, job: Job, step: Step, now_s: float, out: list[Instruction]) -> None:
-        """Start a step if there is a worker for it; make room for a suspect's fresh one."""
-        alone = is_suspect(job.tries, self._config.retry)
-        name = (
-            job.held.get(step.on)
-            if step.on
-            else self._crew.choose(step.pool, step.lane, alone=alone)
-        )
+    def _fill(self, pool: str, now_s: float, out: list[Instruction]) -> None:
+        """Give the steps that wait for a pool its free workers; make room for suspects.
+
+        While a suspect waits, nobody younger is fetched ahead: else its pool would never rest.
+        """
+        waits = False
+        for turn in self._jobs.lines.suspects(pool):
+            self._serve(pool, now_s, out, before=turn, ahead=not waits)
+            if not self._jobs.waits(turn):
+                continue  # its host went down under one of those
+            name = self._crew.fresh(pool)
+            if name is not None:
+                self._begin(turn, name, now_s, out)
+                continue
+            waits = True
+            retired = self._crew.retirable(pool)
+            if retired is None:
+                break
+            self._crew.remove(retired)
+            out.append(StopWorker(retired))
+        self._serve(pool, now_s, out, before=None, ahead=not waits)
+
+    def _serve(
+        self,
+        pool: str,
+        now_s: float,
+        out: list[Instruction],
+        *,
+        before: Turn | None,
+        ahead: bool,
+    ) -> None:
+        """Begin what waits for a pool and is no suspect, oldest first, as far as workers go."""
+        while True:
+            free = self._crew.free(pool)
+            able = [
+                (turn, name)
+                for lane, turn in self._jobs.lines.heads(pool)
+                if (before is None or turn < before)
+                and (name := free or (self._crew.ahead(pool, lane) if ahead else None))
+            ]
+            if not able:
+                return
+            self._begin(*min(able), now_s, out)
+
+    def _begin(self, turn: Turn, name: str, now_s: float, out: list[Instruction]) -> None:
+        """Start a step that waited in line."""
+        job, step = self._jobs.take(turn)
+        self._run(job, step, name, now_s, out)
+        self._park(job.leans_on(step), now_s, out)
+
+    def _go_on(self, job: Job, step: Step, now_s: float, out: list[Instruction]) -> None:
+        """Start a step on the worker that holds the file, if its lane is free."""
+        name = job.held.get(step.on) if step.on else None
         worker = self._crew.get(name) if name else None
-        if name is None or worker is None:
-            retired = self._crew.retirable(step.pool) if alone and not step.on else None
-            if retired is not None:
-                self._crew.remove(retired)
-                out.append(StopWorker(retired))
-            return
-        if step.lane in worker.runs:
-            return
+        if worker is not None and step.lane not in worker.runs:
+            self._run(job, step, worker.name, now_s, out)
+
+    def _run(self, job: Job, step: Step, name: str, now_s: float, out: list[Instruction]) -> None:
         limit_s = self._config.deadline_base_s + self._config.deadline_per_media_s * job.media_s
         run = Run(job.item_id, job.attempt, step.name, now_s + limit_s)
-        self._crew.begin(name, step.lane, run, alone=alone)
-        self._breakers.started(self._place_of(job, step))
+        self._crew.begin(name, step.lane, run, alone=job.alone)
+        self._breakers.started(job.leans_on(step))
+        self._jobs.begun(job)
         job.running.add(step.name)
         out.append(RunStep(name, job.item_id, job.attempt, step.name, job.rejection))
 
-    def _breakers_hold(self, job: Job, now_s: float, out: list[Instruction]) -> bool:
-        """Whether an item must wait for a place that is down; an unbegun one goes back free."""
-        if job.done or job.running or job.rejection is not None or not job.place:
-            return False
-        blocked_s = self._breakers.blocked_s(job.place, now_s)
+    def _park(self, place: str, now_s: float, out: list[Instruction]) -> None:
+        """Give unbegun items of a place that is down back to the queue; it costs them nothing."""
+        unbegun = self._jobs.unbegun(place)
+        blocked_s = self._breakers.blocked_s(place, now_s) if unbegun else 0.0
         if not blocked_s:
-            return False
-        self._forget(job.item_id, now_s, out)
-        parked = Failure(FailureKind.LOST, "host_down", f"{job.place} keeps failing; parked")
-        out.append(Release(job.item_id, blocked_s, job.tries, parked))
-        self._drained = False
-        return True
-
-    def _place_of(self, job: Job, step: Step | None) -> str:
-        """Which part of the world a step leans on: the host, the store, or none."""
-        if step is None or step.stores:
-            return _STORE
-        return job.place if step.name == self._walk[0].name else ""
-
-    def _walk_of(self, job: Job) -> tuple[Step, ...]:
-        return self._walk if job.rejection is None else (self._record,)
+            return
+        parked = Failure(FailureKind.LOST, "host_down", f"{place} keeps failing; parked")
+        for job in unbegun:
+            self._forget(job.item_id, now_s, out)
+            out.append(Release(job.item_id, blocked_s, job.tries, parked))
+        self._leasing.more_may_come()
 
     def _resize(self, now_s: float, out: list[Instruction]) -> None:
         """Start workers for items that will need them; let go worn and long idle ones."""
         for pool in self._crew.pools:
-            jobs = self._jobs.values()
-            wanted = sum(job.needs_pool(pool, self._walk_of(job)) for job in jobs)
+            wanted = self._jobs.wanted(pool)
             for name in self._crew.spare(pool, wanted, now_s):
                 self._crew.remove(name)
                 out.append(StopWorker(name))
@@ -409,27 +430,12 @@ class Scheduler:
                 out.append(StartWorker(pool, self._crew.start(pool, now_s)))
 
     def _lease_or_stop(self, now_s: float, out: list[Instruction]) -> None:
-        if not self._jobs and (self._draining or (self._drained and not self._leasing)):
+        if self._leasing.over:
             self._stop(out, None)
             return
-        room = self._config.items_in_flight - len(self._jobs)
-        if (
-            room > 0
-            and not self._draining
-            and not self._leasing
-            and now_s >= self._poll_at_s
-            and not self._breakers.blocked_s(_STORE, now_s)
-            and (not self._jobs or self._has_room_for_media())
-        ):
-            self._leasing = True
-            out.append(LeaseItems(room))
-
-    def _has_room_for_media(self) -> bool:
-        jobs = self._jobs.values()
-        return (
-            sum(job.media_s for job in jobs) < self._config.media_in_flight_s
-            and sum(job.media_bytes for job in jobs) < self._config.bytes_in_flight
-        )
+        n = self._leasing.ask(now_s, self._breakers.blocked_s(STORE, now_s))
+        if n:
+            out.append(LeaseItems(n))
 
     def _stop(self, out: list[Instruction], failure: Failure | None) -> None:
         self._stopped = True
@@ -441,9 +447,3 @@ class Scheduler:
     def _current(self, item_id: str, attempt: int) -> Job | None:
         job = self._jobs.get(item_id)
         return job if job is not None and job.attempt == attempt else None
-
-
-def _suspects(worker: Worker) -> set[str]:
-    """Whose work may have ended a worker: what computes, else what is served, else what fetches."""
-    computing = {run.item_id for lane, run in worker.runs.items() if lane == "compute"}
-    return computing or worker.holds or worker.items

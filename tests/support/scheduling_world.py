@@ -8,6 +8,7 @@ from random import Random
 
 from medpipe.pipeline import RECORD_REJECTION, VIDEO_WALK
 from medpipe.scheduling import (
+    BreakerConfig,
     Commit,
     Committed,
     Event,
@@ -36,15 +37,22 @@ from medpipe.scheduling import (
     WorkerUp,
 )
 from medpipe.scheduling.events import ItemTries
+from medpipe.scheduling.policy import is_suspect
 
 LAST = ("write", "record")
 STEPS = {step.name: step for step in (*VIDEO_WALK, RECORD_REJECTION)}
 POOLS = {"extract": 3, "transcribe": 2, "write": 1}
 CONFIG = SchedulingConfig(
     retry=RetryPolicy(
-        transient_tries=3, backoff_s=2, backoff_max_s=20, worker_start_failures=10_000
+        transient_tries=3,
+        backoff_s=2,
+        backoff_max_s=20,
+        worker_bugs=3,
+        worker_start_failures=10_000,
     ),
+    breaker=BreakerConfig(failures=3, cool_down_s=15, cool_down_max_s=60),
     items_in_flight=4,
+    worker_max_steps=10,
     media_in_flight_s=200,
     idle_worker_s=15,
     deadline_base_s=30,
@@ -55,6 +63,7 @@ OUTCOMES = {
     "done": 30, "rejected": 2, "transient": 3, "bug": 1, "death": 2, "lost": 1, "hang": 1,
 }  # fmt: skip
 LONGEST_S = 100_000
+NODES = ("node-0", "node-1", "node-2")
 
 
 @dataclass
@@ -62,6 +71,9 @@ class Worker:
     """A worker: what it runs by lane, and the attempts whose file it holds."""
 
     pool: str
+    node: str
+    used: int = 0
+    suspect: str = ""
     up: bool = False
     runs: dict[str, RunStep] = field(default_factory=dict)
     files: set[tuple[str, int]] = field(default_factory=set)
@@ -69,6 +81,10 @@ class Worker:
     @property
     def items(self) -> set[str]:
         return {item for item, _ in self.files} | {run.item_id for run in self.runs.values()}
+
+    @property
+    def idle(self) -> bool:
+        return self.up and not self.items
 
 
 def in_place(step: str) -> bool:
@@ -85,6 +101,7 @@ class World:
         self.scheduler = Scheduler(CONFIG, VIDEO_WALK, RECORD_REJECTION, POOLS)
         self.ready = {f"file:{n}": (0.0, ItemTries()) for n in range(items)}
         self.mine: dict[str, int] = {}
+        self.tries: dict[str, ItemTries] = {}
         self.elsewhere: set[str] = set()
         self.ends: Counter[tuple[str, str]] = Counter()
         self.done: dict[tuple[str, int], dict[str, str]] = {}
@@ -121,6 +138,7 @@ class World:
             case Tick():
                 self.at(1, Tick())
                 self.move_leases()
+                self.lose_node()
             case LeaseLostEvent():
                 self.mine.pop(event.item_id, None)
             case WorkerUp():
@@ -175,6 +193,13 @@ class World:
                 self.elsewhere.add(item)
                 self.at(0, LeaseLostEvent(item))
 
+    def lose_node(self) -> None:
+        """A node goes now and then, and with it all its workers; they are seen to go one by one."""
+        if self.trouble(0.03):
+            lost, node = Failure(FailureKind.LOST, "node_lost", ""), self.random.choice(NODES)
+            for name in [name for name, w in self.workers.items() if w.node == node]:
+                self.at(self.random.uniform(0, 3), WorkerDied(name, lost))
+
     def obey(  # noqa: C901 - one case an order
         self, order: Instruction, events: deque[Event], out: list[Instruction]
     ) -> None:
@@ -183,7 +208,8 @@ class World:
                 self.lease(order.n, events)
             case StartWorker():
                 assert order.worker not in self.workers
-                self.workers[order.worker] = Worker(order.pool)
+                node = self.random.choice(NODES)
+                self.workers[order.worker] = Worker(order.pool, node)
                 running = sum(w.pool == order.pool for w in self.workers.values())
                 assert running <= POOLS[order.pool]
                 self.start(order.worker)
@@ -224,12 +250,12 @@ class World:
         able = [i for i, (at_s, _) in self.ready.items() if at_s <= self.now_s][:n]
         for item in able:
             _, tries = self.ready.pop(item)
-            self.mine[item] = 0
+            self.mine[item], self.tries[item] = 0, tries
             events.append(Leased(item, tries, place=f"host-{int(item[5:]) % 2}"))
         if self.mine and self.trouble(0.1):  # our own lease ran out and comes back to us
             item = self.random.choice(sorted(self.mine))
             if item not in {*able, *self.elsewhere}:
-                self.mine[item] = 0
+                self.mine[item], self.tries[item] = 0, ItemTries()
                 events.append(Leased(item, ItemTries()))
         if not events:
             events.append(QueueSeen(0, len(self.ready) + len(self.elsewhere)))
@@ -237,7 +263,7 @@ class World:
     def start(self, name: str) -> None:
         why = Failure(self.random.choice([FailureKind.DEATH, FailureKind.LOST]), "start", "")
         if not self.trouble(0.2):
-            self.at(self.random.uniform(0, 5), WorkerUp(name))
+            self.at(self.random.uniform(0, 5), WorkerUp(name, self.workers[name].node))
         elif self.random.random() < 0.8:  # else it hangs
             self.at(self.random.uniform(0, 5), WorkerDied(name, why))
 
@@ -254,9 +280,26 @@ class World:
         assert run.step not in before
         assert step.on is None or (before[step.on] == run.worker and key in worker.files)
         assert (run.step == "record") == (run.rejection is not None)
+        if step.on is None:
+            self.check_choice(worker, run.item_id)
         self.mine[run.item_id] = run.attempt
         worker.runs[step.lane] = run
+        worker.used += 1
         self.end_step(run)
+
+    def check_choice(self, worker: Worker, item: str) -> None:
+        """Suspects unused workers and alone; worn ones nobody; fetch ahead only if all work."""
+        assert worker.used < CONFIG.worker_max_steps
+        if is_suspect(self.tries[item], CONFIG.retry):
+            assert worker.used == 0
+            worker.suspect = item
+        elif worker.idle:
+            worker.suspect = ""
+        if worker.items:
+            assert worker.suspect not in worker.items
+            pool = [other for other in self.workers.values() if other.pool == worker.pool]
+            assert len(pool) == POOLS[worker.pool]
+            assert all(other.up and not other.idle for other in pool)
 
     def end_step(self, run: RunStep) -> None:
         (kind,) = self.random.choices(list(OUTCOMES), list(OUTCOMES.values()))

@@ -1,16 +1,18 @@
 """Turn a chunk of samples into places of the pointer and still runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medpipe.stages.extract.background import background
 from medpipe.stages.extract.blobs import Blob, find_blobs
-from medpipe.stages.extract.ghosts import find_ghosts
+from medpipe.stages.extract.ghosts import find_ghosts, is_contradicted
 from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.learn import learn
 from medpipe.stages.extract.loose import loose_places
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
-from medpipe.stages.extract.template import Match, Template, learn, search
+from medpipe.stages.extract.template import Match, Template, search
 from medpipe.stages.extract.track import (
     Place,
     follow,
@@ -32,11 +34,11 @@ _LONGEST_REACH_PX = 240
 _FULL_SEARCH_S = 0.5
 _MOVING_SHARE = 0.85
 _ANYWHERE_SHARE = 0.75
-_ELSEWHERE_SHARE = 0.1
 _MOVER_SAMPLES = 2
 _OUTRUN_SHARE = 0.5
 _STAYING_SHARE = 1.15
 _STAYING_PX = 6
+_LONGEST_GAP_S = 1.5
 
 
 @dataclass(slots=True)
@@ -46,10 +48,12 @@ class Bank:
     Attributes:
         templates: Looks, best known first.
         last: Where the pointer was seen last, or None.
+        last_s: When that was.
     """
 
     templates: list[Template] = field(default_factory=list)
     last: Place | None = None
+    last_s: float = -np.inf
     _tried: dict[Blob, tuple[int, Place | None]] = field(default_factory=dict)
 
     def place(self, blob: Blob) -> Place | None:
@@ -61,6 +65,16 @@ class Bank:
                 best = place
         self._tried[blob] = (len(self.templates), best)
         return None if best is None else replace(best, start=blob.start, end=blob.end)
+
+    def see(self, found: Sequence[Place | None], times_s: Sequence[float]) -> None:
+        """Note the last place of a run's samples."""
+        for place, time_s in zip(found, times_s, strict=True):
+            if place is not None:
+                self.last, self.last_s = place, time_s
+
+    def last_before(self, time_s: float) -> Place | None:
+        """Where the pointer was right before a time, or None if it was not seen."""
+        return self.last if time_s - self.last_s <= _LONGEST_GAP_S else None
 
     def forget(self) -> None:
         """Let go of the blobs of a chunk."""
@@ -122,7 +136,7 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
         else:
             found = _moving_places(chunk, run, bank)
         places += found
-        bank.last = next((p for p in reversed(found) if p is not None), bank.last)
+        bank.see(found, chunk.times_s[run.start : run.end])
     bank.forget()
     first = chunk.deltas[0]
     fresh = first is not None and is_content(first.changed & quiet, first.moved & quiet)
@@ -141,7 +155,11 @@ def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
 
 def _exorcise(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> View:
     ghosts = [
-        b for b in view.blobs if b.end - b.start >= _GHOST_SAMPLES and is_ghost(b, bank.templates)
+        blob
+        for blob in view.blobs
+        if blob.end - blob.start >= _GHOST_SAMPLES
+        and is_ghost(blob, bank.templates)
+        and not is_contradicted(blob, view.blobs, view.run)
     ]
     if not ghosts:
         return view
@@ -204,8 +222,8 @@ def _still_places(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> list[Pla
     movers = [p for p in places if p.fit <= 1 and p.end - p.start <= _MOVER_SAMPLES]
     places = [p for p in places if not _is_outrun(p, movers)]
     sure = [p for p in places if p.fit <= 1]
-    still = parked(chunk, run, view.behind, quiet, bank.templates, bank.last)
-    places += [p for p in still if not _is_elsewhere(p, sure)]
+    last = bank.last_before(chunk.times_s[run.start])
+    places += parked(chunk, run, view.behind, quiet, bank.templates, last, sure)
     places += loose_places(unknown, sure, run)
     return follow(places, run, chunk.first.shape[1])
 
@@ -217,15 +235,6 @@ def _is_outrun(resting: Place, movers: list[Place]) -> bool:
         return False
     shared = sum(resting.start <= p.start < resting.end for p in movers)
     return shared > _OUTRUN_SHARE * length
-
-
-def _is_elsewhere(parked_place: Place, sure: list[Place]) -> bool:
-    """Whether the pointer was seen moving while it is said to be parked."""
-    length = parked_place.end - parked_place.start
-    shared = sum(
-        max(0, min(p.end, parked_place.end) - max(p.start, parked_place.start)) for p in sure
-    )
-    return shared > max(2, _ELSEWHERE_SHARE * length)
 
 
 def _moving_places(chunk: Chunk, run: Run, bank: Bank) -> list[Place | None]:

@@ -70,3 +70,24 @@ def _has_company(group: Sequence[Blob], movers: Sequence[Blob], run: Run) -> boo
         if away and here[part].any() and blob.energy >= _MOVER_ENERGY * energy:
             moving[part] = True
     return bool((here & moving).sum() > _COMPANY_SHARE * here.sum())
+
+
+def is_contradicted(ghost: Blob, blobs: Sequence[Blob], run: Run) -> bool:
+    """Whether something moved elsewhere while the place showed what should be a pointer at rest.
+
+    Args:
+        ghost: Seems to be the hole of a pointer that the background holds.
+        blobs: All of the still run.
+        run: The stretch.
+    """
+    gone = np.zeros(run.end - run.start, bool)
+    moving = np.zeros_like(gone)
+    least = _MOVER_ENERGY * ghost.energy
+    for blob in blobs:
+        part = slice(blob.start - run.start, blob.end - run.start)
+        away = np.abs(np.subtract(blob.centre, ghost.centre)).max() > (blob.side + ghost.side) / 2
+        if not away:
+            gone[part] = True
+        elif blob.end - blob.start <= _MOVER_SAMPLES and blob.energy >= least:
+            moving[part] = True
+    return bool((moving & ~gone).sum() >= _FEWEST_SAMPLES)

@@ -20,6 +20,8 @@ _SIDE_SPAN = 1.6
 _FIT = 0.85
 _LONGEST_REST_SHARE = 0.6
 _ROUND_SHARE = 0.6
+_MOVER_SAMPLES = 2
+_REST_ENERGY = 0.6
 _ROUND_SIDES = (0.66, 1.5)
 _ROUND_HULL = 0.68
 
@@ -52,6 +54,7 @@ def loose_places(unknown: Sequence[Blob], known: Sequence[Place], run: Run) -> l
     ]
     if not _behave(alike, worth, run):
         return []
+    alike = _without_traces(alike)
     central = float(np.mean([_is_round(b.mask) for b in alike])) > _ROUND_SHARE
     return [_place(blob, central) for blob in alike]
 
@@ -68,12 +71,19 @@ def _behave(alike: list[Blob], worth: list[Blob], run: Run) -> bool:
     seen = int((count > 0).sum())
     alone = int((count == 1).sum())
     longest = max(b.end - b.start for b in alike)
-    movers = sum(b.end - b.start <= 2 for b in alike)
+    movers = sum(b.end - b.start <= _MOVER_SAMPLES for b in alike)
     return (
         alone >= _ALONE_SHARE * seen
         and longest <= max(_LONGEST_REST_SHARE * seen, 15)
         and movers >= _FEWEST_PLACES
     )
+
+
+def _without_traces(alike: list[Blob]) -> list[Blob]:
+    """Leave out what rests and is faint: the remains of a pointer that a codec has left behind."""
+    moving = [b.energy for b in alike if b.end - b.start <= _MOVER_SAMPLES]
+    least = _REST_ENERGY * float(np.median(moving))
+    return [b for b in alike if b.end - b.start <= _MOVER_SAMPLES or b.energy >= least]
 
 
 def _distinct(blobs: list[Blob]) -> int:

@@ -1,6 +1,5 @@
-"""Learn what a video's pointer looks like, and find it again."""
+"""What a video's pointer looks like, and where it is found again."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -8,29 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.records import PointerKind
-from medpipe.stages.extract.blobs import Blob
 from medpipe.stages.extract.grid import Gray, soften
-from medpipe.stages.extract.tip import Shape, read_shape
 
-_MOST_CROPS = 24
-_FEWEST_PLACES = 4
-_ALIKE_RMS = 24.0
-_ALIKE_TO_LEVEL = 1.4
-_MOST_MODELS = 8
-_GROW_PX = 12
-_SOLID = 0.5
-_SMALLEST_MASS_PX = 20.0
-_STRICTEST_RMS = 11.0
-_STRICTEST_BOUND = 18.0
-_LOOSEST_RMS = 38.0
 _PROMISING = 6
-_DISTINCT_CONTRAST = 22.0
-_DISTINCT_SHARE = 0.75
-_BOUND_SHARE = 0.7
-_ROUND = frozenset({PointerKind.LASER, PointerKind.HALO})
-_SMALLEST_DISC_PX = 20
-_DISC_FILL = 0.6
-_SMALLEST_CORE_PX = 60
 
 Floats = NDArray[np.float32]
 
@@ -89,25 +68,21 @@ def match(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
     height, width = template.look.shape
     if window.shape[0] < height or window.shape[1] < width:
         return None
-    scores = _scores(template.look, template.weight, window)
+    scores = scores_of(template.look, template.weight, window)
     _, _, (x, y), _ = cv2.minMaxLoc(scores)
     best = float(scores[y, x])
-    return Match(wx + x + _vertex(scores[y], x), wy + y + _vertex(scores[:, x], y), best**0.5)
+    return Match(wx + x + vertex(scores[y], x), wy + y + vertex(scores[:, x], y), best**0.5)
 
 
-def match_blob(template: Template, blob: Blob) -> Match | None:
-    """Find the best place of a template that can explain a blob."""
-    height, width = template.look.shape
-    return match(template, *blob.window_for(width, height))
-
-
-def _scores(look: Floats, weight: Floats, window: Gray) -> Floats:
+def scores_of(look: Floats, weight: Floats, window: Gray) -> Floats:
+    """Mean squared difference, grey levels, with a look's top left at each place of a window."""
     raw = cv2.matchTemplate(window.astype(np.float32), look, cv2.TM_SQDIFF, mask=weight)
     mass = np.float32(max(float((weight**2).sum()), 1e-6))
     return np.asarray(np.maximum(raw, 0) / mass, np.float32)
 
 
-def _vertex(line: Floats, at: int) -> float:
+def vertex(line: Floats, at: int) -> float:
+    """Where between its neighbours a lowest value really lies, in [-0.5, 0.5]."""
     if not 0 < at < len(line) - 1:
         return 0.0
     before, here, after = (float(v) for v in line[at - 1 : at + 2])
@@ -136,7 +111,7 @@ def search(picture: Gray, template: Template, coarse: float) -> list[Match]:
     if small[0] < size[0] or small[1] < size[1]:
         return []
     rough = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8)
-    scores = _scores(look, weight, rough)
+    scores = scores_of(look, weight, rough)
     found: list[Match] = []
     for _ in range(_PROMISING):
         _, _, (x, y), _ = cv2.minMaxLoc(scores)
@@ -148,176 +123,3 @@ def search(picture: Gray, template: Template, coarse: float) -> list[Match]:
         if here is not None:
             found.append(here)
     return sorted(found, key=lambda m: m.rms)
-
-
-def _rarest(template: Template, elsewhere: Gray) -> float:
-    """RMS of the second best place: the best may be the pointer itself, parked."""
-    found = search(elsewhere, template, 2.0)
-    return found[1].rms if len(found) > 1 else np.inf
-
-
-def learn(blobs: Sequence[Blob], elsewhere: Gray, level: float) -> Template | None:
-    """Learn a pointer's look from patches that moved.
-
-    Args:
-        blobs: Patches of one pointer and whatever else stood out.
-        elsewhere: (h, w) uint8, a background; the look must be rarer there than in the patches.
-        level: Grey levels that count as a change, the measure of the video's noise.
-
-    Returns:
-        The template, or None when too few distinct places agree on a look.
-    """
-    crops = _distinct(blobs)
-    if len(crops) < _FEWEST_PLACES:
-        return None
-    round_one = _learn_disc(crops, elsewhere)
-    if round_one is not None:
-        return round_one
-    alike = float(np.clip(_ALIKE_TO_LEVEL * level, _ALIKE_RMS, _LOOSEST_RMS))
-    for model in _models(crops, alike):
-        found = _refine(model, crops, elsewhere, alike)
-        if found is not None:
-            return found
-    return None
-
-
-def _learn_disc(crops: list[Blob], elsewhere: Gray) -> Template | None:
-    """Learn what is solid in a translucent disc, from discs of one size on many backgrounds."""
-    best: list[Blob] = []
-    for model in crops:
-        height, width = model.mask.shape
-        if min(height, width) < _SMALLEST_DISC_PX or model.area < _DISC_FILL * height * width:
-            continue
-        same = [o for o in crops if np.abs(np.subtract(o.mask.shape, model.mask.shape)).max() <= 2]
-        same = [o for o in same if 0.7 < o.area / model.area < 1.4]
-        best = max(best, same, key=len)
-    if len(best) <= _FEWEST_PLACES:
-        return None
-    friends = [(blob, blob.x0 - blob.wx, blob.y0 - blob.wy) for blob in best]
-    look, weight = _trim(*_unmix(*_layers(friends, best[0].mask.shape)))
-    solid = float((weight > 0).sum())
-    if solid < _SMALLEST_CORE_PX or solid > 0.5 * best[0].area:
-        return None
-    return _accepted(look, weight, crops, elsewhere, _ALIKE_RMS)
-
-
-def _distinct(blobs: Sequence[Blob]) -> list[Blob]:
-    picked: list[Blob] = []
-    worth = [b for b in blobs if b.area >= _SMALLEST_MASS_PX]
-    ranked = sorted(worth, key=lambda b: (-b.energy * (1 + (b.end - b.start > 1)), b.start))
-    for blob in ranked[: 12 * _MOST_CROPS]:
-        x, y = blob.centre
-        apart = [np.hypot(x - p.centre[0], y - p.centre[1]) > 0.5 * p.side + 3 for p in picked]
-        if all(apart):
-            picked.append(blob)
-        if len(picked) == _MOST_CROPS:
-            break
-    return picked
-
-
-def _models(crops: list[Blob], alike: float) -> list[Blob]:
-    """Blobs that most others agree with, best first."""
-    ranked = []
-    for model in crops:
-        fits = [_fit_raw(model, other)[0] for other in crops if other is not model]
-        friends = sum(rms < alike for rms in fits)
-        if friends + 1 >= _FEWEST_PLACES:
-            ranked.append((-(friends + 1) * model.area**0.5, float(np.median(fits)), model))
-    ranked.sort(key=lambda row: row[:2])
-    return [model for _, _, model in ranked[:_MOST_MODELS]]
-
-
-def _fit_raw(model: Blob, other: Blob) -> tuple[float, int, int]:
-    my, mx = model.y0 - model.wy, model.x0 - model.wx
-    height, width = model.mask.shape
-    window, wx, wy = other.window_for(width, height)
-    if window.shape[0] < height or window.shape[1] < width:
-        return np.inf, 0, 0
-    look = model.now[my : my + height, mx : mx + width].astype(np.float32)
-    scores = _scores(look, model.mask.astype(np.float32), window)
-    low, _, (x, y), _ = cv2.minMaxLoc(scores)
-    return float(low) ** 0.5, int(x) + wx - other.wx, int(y) + wy - other.wy
-
-
-def _refine(model: Blob, crops: list[Blob], elsewhere: Gray, alike: float) -> Template | None:
-    fits = [_fit_raw(model, other) for other in crops]
-    friends = [(o, x, y) for o, (rms, x, y) in zip(crops, fits, strict=True) if rms < alike]
-    layers = _layers(friends, model.mask.shape)
-    if len(layers[0]) < _FEWEST_PLACES:
-        return None
-    look, weight = _unmix(*layers)
-    look, weight = _trim(look, weight)
-    if weight.sum() < _SMALLEST_MASS_PX:
-        return None
-    return _accepted(look, weight, crops, elsewhere, alike)
-
-
-def _accepted(
-    look: Floats, weight: Floats, crops: list[Blob], elsewhere: Gray, alike: float
-) -> Template | None:
-    """Make a template of a look if it fits crops well and the background badly."""
-    draft = Template(look, weight, (0, 0), PointerKind.UNKNOWN, alike, len(crops))
-    good = [m.rms for o in crops if (m := match_blob(draft, o)) and m.rms < alike]
-    if len(good) < _FEWEST_PLACES:
-        return None
-    rarest = _rarest(draft, elsewhere)
-    bound = float(np.clip(2.5 * np.median(good) + 6, _STRICTEST_BOUND, _LOOSEST_RMS))
-    if rarest < _STRICTEST_RMS:
-        return None
-    shape: Shape = read_shape(look, weight)
-    mean = float((look * weight).sum() / weight.sum())
-    contrast = float((((look - mean) ** 2 * weight).sum() / weight.sum()) ** 0.5)
-    rare = contrast > _DISTINCT_CONTRAST and bound < _DISTINCT_SHARE * rarest
-    distinct = rare and shape.kind not in _ROUND
-    bound = min(bound, _BOUND_SHARE * rarest)
-    return Template(look, weight, shape.tip, shape.kind, bound, len(good), distinct)
-
-
-def _layers(friends: list[tuple[Blob, int, int]], size: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """Stack the friends' windows on the model's frame, grown on each side."""
-    height, width = size[0] + 2 * _GROW_PX, size[1] + 2 * _GROW_PX
-    now, behind = [], []
-    for blob, x, y in friends:
-        top, left = y - _GROW_PX, x - _GROW_PX
-        if top < 0 or left < 0:
-            continue
-        part = np.s_[top : top + height, left : left + width]
-        if blob.now[part].shape == (height, width):
-            now.append(blob.now[part])
-            behind.append(blob.behind[part])
-    shape = (len(now), height, width)
-    return (
-        np.asarray(now, np.float32).reshape(shape),
-        np.asarray(behind, np.float32).reshape(shape),
-    )
-
-
-def _unmix(now: Floats, behind: Floats) -> tuple[Floats, Floats]:
-    """Split what is shown into a look and how much of it covers the background.
-
-    Per pixel `now = a * look + (1 - a) * behind` over the places; the slope over `behind` is
-    `1 - a`. Where the background never varied the difference itself decides.
-    """
-    mean_now, mean_behind = now.mean(0), behind.mean(0)
-    spread = ((behind - mean_behind) ** 2).mean(0)
-    shared = ((behind - mean_behind) * (now - mean_now)).mean(0)
-    slope = shared / (spread + 30.0)
-    differs = np.clip((np.abs(now - behind).mean(0) - 8.0) / 16.0, 0, 1)
-    known = spread / (spread + 60.0)
-    cover = known * np.clip(1 - slope, 0, 1) * np.clip(differs * 2, 0, 1) + (1 - known) * differs
-    look = np.median(now, axis=0).astype(np.float32)
-    scatter = np.abs(now - look).mean(0)
-    cover = np.where(scatter > 28, 0, cover)
-    return look, np.where(cover > _SOLID, cover, 0).astype(np.float32)
-
-
-def _trim(look: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Keep the largest patch of the weight and cut the rest away."""
-    solid = cv2.dilate((weight > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid)
-    if count < 2:
-        return look, np.zeros_like(weight)
-    label = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    x, y, width, height = (int(v) for v in stats[label, :4])
-    part = np.s_[y : y + height, x : x + width]
-    return look[part].copy(), np.where(labels == label, weight, 0).astype(np.float32)[part].copy()

@@ -7,16 +7,13 @@ import numpy as np
 
 from medpipe.records import PointerKind
 from medpipe.stages.extract.blobs import Blob, rim_edge
+from medpipe.stages.extract.explain import account
 from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay, soften
 from medpipe.stages.extract.runs import Run
-from medpipe.stages.extract.template import Match, Template, match, match_blob, search
+from medpipe.stages.extract.template import Match, Template, match, scores_of, search
 
-_COVERED = 0.5
-_OUTLINE_HELP = 0.8
-_WEAKEST_FIT = 1.6
-_WEAKEST_RESTING_FIT = 1.25
-_RESTS_SAMPLES = 3
-_MERGED_FIT = 0.75
+_FAIR_SHARE = 0.35
+_LEAST_SHARE = 0.15
 _OUTLINE_SLACK_PX = 2
 _SAME_OUTLINE = 0.85
 _SMALLEST_OUTLINE_PX = 150
@@ -24,6 +21,7 @@ _OUTLINE_FIT = 0.7
 _PARKED_SHARE = 0.75
 _NEAR_SHARE = 0.95
 _SAME_PLACE_PX = 10
+_MOST_SHARED = 2
 _ALONE_SHARE = 0.6
 _FAINTEST_RIM = 14.0
 _HIDDEN_COST = 1.0
@@ -75,23 +73,18 @@ def place_blob(blob: Blob, template: Template) -> Place | None:
         template: A known look.
 
     Returns:
-        The place where the look covers the blob, or None. A fit over 1 is weak: only good for
-        bridging a gap between better ones.
+        The place where the look explains most of the blob, or None. A fit over 1 is weak: only
+        good for bridging a gap between better ones.
     """
-    outlined = _outlined(template, blob)
-    if outlined is not None:
-        return place_of(outlined, template, blob.start, blob.end)
-    found = match_blob(template, blob)
-    if found is None or found.rms > _WEAKEST_FIT * (1 + _OUTLINE_HELP) * template.bound:
+    told = account(template, blob)
+    if told is None or told.share < _FAIR_SHARE:
+        outlined = _outlined(template, blob)
+        if outlined is not None:
+            return place_of(outlined, template, blob.start, blob.end)
+    if told is None or told.share < _LEAST_SHARE:
         return None
-    covered, overlap, filled = _overlap(template, found, blob)
-    fit = found.rms / (template.bound * (1 + _OUTLINE_HELP * overlap))
-    merged = fit < _MERGED_FIT and filled > _COVERED
-    rests = blob.end - blob.start > _RESTS_SAMPLES
-    weakest = _WEAKEST_RESTING_FIT if rests else _WEAKEST_FIT
-    if fit > weakest or not (covered > _COVERED or merged):
-        return None
-    return replace(place_of(found, template, blob.start, blob.end), fit=fit)
+    fit = (1 - told.share) / (1 - _FAIR_SHARE)
+    return replace(place_of(told.found, template, blob.start, blob.end), fit=fit)
 
 
 def _outlined(template: Template, blob: Blob) -> Match | None:
@@ -111,38 +104,15 @@ def _outlined(template: Template, blob: Blob) -> Match | None:
 
 def is_ghost(blob: Blob, bank: Sequence[Template]) -> bool:
     """Whether it is the background of a blob, not the blob, that shows a pointer."""
-    for template in bank:
-        behind = match(template, blob.behind, blob.wx, blob.wy)
-        if behind is None or behind.rms > template.bound or not _covers(template, behind, blob):
-            continue
-        now = match_blob(template, blob)
-        if now is None or now.rms > 1.3 * behind.rms + 2:
-            return True
-    return False
+    hole = max((_share(blob, template, behind=True) for template in bank), default=0.0)
+    if hole < _FAIR_SHARE:
+        return False
+    return hole > max(_share(blob, template, behind=False) for template in bank)
 
 
-def _covers(template: Template, found: Match, blob: Blob) -> bool:
-    return _overlap(template, found, blob)[0] >= _COVERED
-
-
-def _overlap(template: Template, found: Match, blob: Blob) -> tuple[float, float, float]:
-    """How well the look's outline at its place and the blob's mask agree.
-
-    Returns:
-        The share of the blob's pixels inside the look's box, the common share of both masks, and
-        the share of the look that stands out.
-    """
-    x, y = round(found.x) - blob.wx, round(found.y) - blob.wy
-    height, width = template.look.shape
-    mask = blob.window_mask()
-    near = mask[max(y - 2, 0) : y + height + 2, max(x - 2, 0) : x + width + 2]
-    here = mask[y : y + height, x : x + width]
-    solid = template.weight > 0
-    if here.shape != solid.shape:
-        return 0.0, 0.0, 0.0
-    both = float((here & solid).sum())
-    whole = float(solid.sum())
-    return float(near.sum()) / blob.area, both / (blob.area + whole - both), both / whole
+def _share(blob: Blob, template: Template, *, behind: bool) -> float:
+    told = account(template, blob, behind=behind)
+    return 0.0 if told is None else told.share
 
 
 def search_near(
@@ -172,6 +142,7 @@ def parked(
     quiet: Mask,
     bank: Sequence[Template],
     last: Place | None,
+    sure: Sequence[Place],
 ) -> list[Place]:
     """Find a pointer that rests so long that it became background.
 
@@ -181,8 +152,10 @@ def parked(
         behind: (h, w) uint8, its background.
         quiet: (grid) bool, blocks that may be looked at.
         bank: Known looks.
-        last: Where the pointer was before, or None; looks that are not distinct are only looked
-            for there.
+        last: Where the pointer was right before, or None; looks that are not distinct are only
+            looked for there.
+        sure: Where the pointer was seen in the run. What shows its look meanwhile is a part of
+            the picture, at any time.
 
     Returns:
         Places, one for each stretch in which the patch stayed as it is in the background.
@@ -195,8 +168,20 @@ def parked(
             limit = _PARKED_SHARE if template.distinct else _NEAR_SHARE
             good = found.rms <= limit * template.bound
             if inside and good and stands_out(behind, template, found):
-                places += _stretches(chunk, run, template, found)
+                stretches = _stretches(chunk, run, template, found)
+                if _shared(stretches, sure) <= _MOST_SHARED:
+                    places += stretches
     return places
+
+
+def _shared(places: Sequence[Place], sure: Sequence[Place]) -> int:
+    """Samples that places have in common with sure ones elsewhere."""
+    return sum(
+        max(0, min(p.end, q.end) - max(p.start, q.start))
+        for p in places
+        for q in sure
+        if np.hypot(p.x - q.x, p.y - q.y) > _SAME_PLACE_PX
+    )
 
 
 def stands_out(picture: Gray, template: Template, found: Match) -> bool:
@@ -216,7 +201,22 @@ def _resting(behind: Gray, template: Template, coarse: float, last: Place | None
         return []
     near = (last.x - template.tip[0], last.y - template.tip[1])
     here = search_near(behind, template, near, _SAME_PLACE_PX)
-    return [] if here is None else [here]
+    if here is None or not is_peak(behind, template, here):
+        return []
+    return [here]
+
+
+def is_peak(picture: Gray, template: Template, found: Match) -> bool:
+    """Whether a place fits a look much better than the places around it do."""
+    height, width = template.look.shape
+    x0, y0 = max(round(found.x) - width, 0), max(round(found.y) - height, 0)
+    part = soften(picture[y0 : round(found.y) + 2 * height, x0 : round(found.x) + 2 * width])
+    if part.shape[0] < height or part.shape[1] < width:
+        return False
+    scores = scores_of(template.look, template.weight, part)
+    x, y, reach_x, reach_y = round(found.x) - x0, round(found.y) - y0, width // 2, height // 2
+    scores[max(y - reach_y, 0) : y + reach_y + 1, max(x - reach_x, 0) : x + reach_x + 1] = np.inf
+    return found.rms < _ALONE_SHARE * float(scores.min()) ** 0.5
 
 
 def _stretches(chunk: Chunk, run: Run, template: Template, found: Match) -> list[Place]:
