@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from benchmarks.lectures import make_lecture, random_spec
-from benchmarks.walk import RESULTS, commit, machine
+from benchmarks.machine import about
+from benchmarks.walk import RESULTS
 from medpipe.demo.score import pointer_scores, scene_f1
 from medpipe.media.video import plain_decode_cpu_s
 from medpipe.stages.extract import ExtractConfig, extract
@@ -37,7 +38,7 @@ def main() -> None:
     mean = {name: float(np.nanmean([row[name] for row in rows])) for name in names}
     for row in [*rows, {"clip": "mean", **mean}]:
         print(f"{row['clip']:24s}" + "  ".join(f"{name} {row[name]:6.3f}" for name in names))
-    figures = {"machine": machine(), "commit": commit(), "clips": rows, "mean": mean}
+    figures = {**about(), "clips": rows, "mean": mean}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "traces.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 

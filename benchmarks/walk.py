@@ -8,9 +8,6 @@ table and writes `benchmarks/results/walk.json` with the machine and the commit.
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +19,7 @@ import av
 import cv2
 from faster_whisper import WhisperModel
 
+from benchmarks.machine import about
 from medpipe import load_config, open_store, run_item
 from medpipe.dataset import Committer, Dataset
 from medpipe.demo.judge import bundled_lectures, cpu_by_stage
@@ -65,8 +63,7 @@ def measure(videos: list[Path]) -> dict[str, Any]:
     minutes = media_s / 60
     limit_s = decode_s + whisper_s
     return {
-        "machine": machine(),
-        "commit": commit(),
+        **about(),
         "media_s": media_s,
         "cpu_s_per_minute": {name: s / minutes for name, s in sorted(stages.items())},
         "decode_cpu_s_per_minute": decode_s / minutes,
@@ -116,27 +113,6 @@ def _cpu_s(act: Callable[[], object]) -> float:
 def _duration_s(path: Path) -> float:
     with av.open(str(path)) as container:
         return float(container.duration or 0) / 1e6
-
-
-def machine() -> str:
-    """What this runs on, in words."""
-    model = "unknown CPU"
-    for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return f"{model}, {os.cpu_count()} CPUs, {platform.system()} {platform.machine()}"
-
-
-def commit() -> str:
-    """Short name of the commit that is measured."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":
