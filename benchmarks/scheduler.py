@@ -3,8 +3,8 @@
 The first part is a simulation in virtual time: one pool of workers that fetch one item ahead, on
 spot nodes of eight. It reports how busy the workers were, that no item was lost, and the CPU time
 the scheduler took for an event. The second part sends items that do nothing through the real
-driver, its SQLite queue and Ray's actors, beside a bare `ray.util.ActorPool` in the same run. Prints
-tables and writes `benchmarks/results/scheduler.json` with the machine and the commit.
+driver, its SQLite queue and Ray's actors, beside a bare `ray.util.ActorPool` in the same run.
+Prints tables and writes `benchmarks/results/scheduler.json` with the machine and the commit.
 
     python -m benchmarks.scheduler [--simulated N] [--workers N] [--real N]
 """
@@ -108,6 +108,7 @@ def simulate(items: int, workers: int, seed: int = 7) -> dict[str, float]:
         "items done": ends["done"],
         "items dead (poison)": ends["dead"],
         "items poison": len(world.poison),
+        "items rejected (throttled again)": ends["rejected"],
         "items lost": items - len(world.ends),
         "ended wrongly": sum(
             (end == "dead") != (item in world.poison) for item, end in world.ends.items()
@@ -115,6 +116,7 @@ def simulate(items: int, workers: int, seed: int = 7) -> dict[str, float]:
         "workers preempted": world.preempted,
         "virtual hours": world.last_end_s / 3600,
         "utilisation": world.busy_s / available_s,
+        "utilisation until none was left": world.busy_then_s / (workers * world.none_left_s),
         "utilisation by work that counted": world.useful_s / available_s,
         "events": world.events,
         "scheduler CPU us per event": world.sampled_s * 1e6 / max(1, world.sampled),
@@ -157,6 +159,7 @@ class Simulation:
         self.first_up_s = 0.0
         self.last_end_s = self.busy_s = self.useful_s = self.sampled_s = 0.0
         self.events = self.sampled = self.preempted = 0
+        self.none_left_s = self.busy_then_s = 0.0
 
     def run(self) -> None:
         """Let everything happen until the scheduler stops."""
@@ -267,6 +270,10 @@ class Simulation:
             item = self.ready.popleft()
             self.leased += 1
             events.append(Leased(f"{item}", self.tries.get(item, ItemTries())))
+        if not self.ready and not self.none_left_s:
+            self.none_left_s = self.now_s - self.first_up_s
+            at_work_s = sum(self.now_s - began_s for began_s, _ in self.at_work.values())
+            self.busy_then_s = self.busy_s + at_work_s
         if not events:
             events.append(QueueSeen(0, len(self.delayed)))
 

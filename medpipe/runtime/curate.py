@@ -120,6 +120,9 @@ def curate(
     if not queue.counts().open:
         return Outcome(recovered=recovered, wall_s=time.time() - began_s)
     scheduling = config.scheduling
+    if scheduling.fetch_deadline_s is None:  # the fetch ends itself first, with a better reason
+        patience_s = config.fetch.download_timeout_s + scheduling.deadline_base_s
+        scheduling = scheduling.model_copy(update={"fetch_deadline_s": patience_s})
     with connected(config.runtime):
         up_s = time.time()
         scheduler = Scheduler(scheduling, VIDEO_WALK, RECORD_REJECTION, pool_sizes(config))

@@ -15,11 +15,10 @@ import ray
 from medpipe.config import RuntimeConfig
 from medpipe.dataset import Committer
 from medpipe.errors import Transient
-from medpipe.pipeline import Ticket
-from medpipe.records import Drop
 from medpipe.runtime.blame import Undecided, blame
-from medpipe.runtime.flights import Flight, Flights
+from medpipe.runtime.flights import Flights
 from medpipe.runtime.pools import Pools, Ref
+from medpipe.runtime.work import VIDEO, Work
 from medpipe.scheduling import (
     Commit,
     Committed,
@@ -44,7 +43,7 @@ from medpipe.scheduling import (
     WorkerDied,
     WorkerUp,
 )
-from medpipe.telemetry import SILENT, Sink, Timings
+from medpipe.telemetry import SILENT, Sink
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +79,7 @@ class Driver:
         pools: Fresh.
         on_tick: Called about twice a second, for progress.
         sink: Where figures go.
+        work: How the steps of the scheduler's walk are carried out.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Driver:
         pools: Pools,
         on_tick: Callable[["Driver"], None] | None = None,
         sink: Sink = SILENT,
+        work: Work = VIDEO,
     ) -> None:
         self._config = config
         self.flights = flights
@@ -100,6 +101,7 @@ class Driver:
         self._pools = pools
         self._on_tick = on_tick
         self._sink = sink
+        self._work = work
         self._calls: dict[Ref, _Call] = {}
         self._events: deque[Event] = deque()
         self._written: list[str] = []
@@ -169,9 +171,7 @@ class Driver:
         flight = self.flights.get(call.item_id, call.attempt)
         media_s, media_bytes = None, 0
         if flight is not None:
-            _keep(flight, call, value)
-            if call.step == "acquire" and flight.video is not None:
-                media_s, media_bytes = flight.video.duration_s, flight.video.size_bytes
+            media_s, media_bytes = self._work.keep(flight, call.step, call.worker, value)
         self._sink.count("medpipe_steps_total", 1, {"step": call.step, "result": "done"})
         done = StepDone(call.item_id, call.attempt, call.step, media_s, media_bytes)
         self._events.append(done)
@@ -258,34 +258,8 @@ class Driver:
             lost = Failure(FailureKind.LOST, "worker_gone", f"{run.worker} was gone")
             self._events.append(WorkerDied(run.worker, lost))
             return
-        ref = self._start_step(run, flight, actor)
+        ref = self._work.begin(run, flight, actor, self._pools.actor)
         self._calls[ref] = _Call(run.worker, run.step, run.item_id, run.attempt)
-
-    def _start_step(self, run: RunStep, flight: Flight, actor: Any) -> Ref:
-        """Call the step's method, named for the dashboard."""
-        named = f"{run.step}[{run.item_id}]"
-        ref: Ref
-        match run.step:
-            case "acquire":
-                flight.timings = Timings()
-                ref = actor.acquire.options(name=named).remote(flight.lease.item)
-            case "extract":
-                ref, flight.watched = actor.extract.options(name=named, num_returns=2).remote(
-                    run.item_id
-                )
-            case "transcribe":
-                source = self._pools.actor(flight.extractor)
-                ref = actor.transcribe.options(name=named).remote(run.item_id, source)
-            case "write":
-                ref = actor.write.options(name=named).remote(
-                    flight.ticket, flight.video, flight.watched, flight.transcript, flight.timings
-                )
-            case _:
-                rejection = _drop(run.rejection)
-                ref = actor.record.options(name=named).remote(
-                    flight.ticket, rejection, flight.video
-                )
-        return ref
 
     # The dataset ----------------------------------------------------------------------------
 
@@ -311,27 +285,3 @@ class Driver:
             return
         for flight in flights:
             self._events.append(Committed(flight.lease.item.id))
-
-
-def _keep(flight: Flight, call: _Call, value: Any) -> None:
-    """Keep what a step gave."""
-    match call.step:
-        case "acquire":
-            flight.video, timings = value
-            flight.timings.add(timings)
-            flight.ticket = Ticket(flight.video.item, flight.ticket.generation)
-            flight.extractor = call.worker
-        case "extract":
-            flight.timings.add(value)
-        case "transcribe":
-            flight.transcript, timings = value
-            flight.timings.add(timings)
-        case _:
-            flight.manifest = value
-
-
-def _drop(rejection: Failure | None) -> Drop:
-    if rejection is None:
-        raise RuntimeError("a rejection is recorded without its reason")
-    stage = rejection.step or "acquire"
-    return Drop(stage=stage, kind="item", code=rejection.code, detail=rejection.detail)

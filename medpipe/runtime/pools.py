@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -17,11 +18,31 @@ Ref = ray.ObjectRef[Any]
 _GROUPS = {"fetch": 1, "sound": 2, "life": 2}
 
 
-_KINDS: dict[str, type] = {
-    "extract": ExtractWorker,
-    "transcribe": TranscribeWorker,
-    "write": WriteWorker,
-}
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The workers of a pool.
+
+    Attributes:
+        worker: Class, built with a worker's name, the config and the dataset's URI. It has `open`
+            (returns its node), `close`, `ping`, `life` (never returns, in the group of that name)
+            and `drop`, beside the methods of its steps.
+        cpus: What one of them asks of the cluster.
+        gpus: The same.
+    """
+
+    worker: type
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+
+def video_kinds(config: MedpipeConfig) -> dict[str, Kind]:
+    """The pools of the video walk: who holds files, who a model, and who the store."""
+    runtime = config.runtime
+    return {
+        "extract": Kind(ExtractWorker, runtime.extract_cpus),
+        "transcribe": Kind(TranscribeWorker, runtime.transcribe_cpus, runtime.transcribe_gpus),
+        "write": Kind(WriteWorker, runtime.write_cpus),
+    }
 
 
 def pool_sizes(config: MedpipeConfig) -> dict[str, int]:
@@ -41,10 +62,24 @@ def pool_sizes(config: MedpipeConfig) -> dict[str, int]:
 
 
 class Pools:
-    """The live actors by name."""
+    """The live actors by name.
 
-    def __init__(self, config: MedpipeConfig, out: str, run_id: str) -> None:
+    Args:
+        config: Handed to every worker.
+        out: URI of the dataset, too.
+        run_id: Makes the actors' names this run's own.
+        kinds: Of workers, by pool; those of the video walk if None.
+    """
+
+    def __init__(
+        self,
+        config: MedpipeConfig,
+        out: str,
+        run_id: str,
+        kinds: Mapping[str, Kind] | None = None,
+    ) -> None:
         self._config = config
+        self._kinds = video_kinds(config) if kinds is None else kinds
         self._out = out
         self._run_id = run_id
         self._actors: dict[str, ActorHandle[Any]] = {}
@@ -56,28 +91,17 @@ class Pools:
             A reference that resolves to its process id once it is open, and one that never
             resolves and fails when the actor dies.
         """
-        runtime = self._config.runtime
-        name = f"{worker}-{self._run_id[:8]}"
-        options: dict[str, Any] = {
-            "name": name,
-            "namespace": "medpipe",
-            "max_restarts": 0,
-            "max_task_retries": 0,
-        }
-        match pool:
-            case "extract":
-                cpus, gpus = runtime.extract_cpus, 0.0
-            case "transcribe":
-                cpus, gpus = runtime.transcribe_cpus, runtime.transcribe_gpus
-            case "write":
-                cpus, gpus = runtime.write_cpus, 0.0
-            case _:
-                raise ValueError(f"no such pool: {pool!r}")
+        kind = self._kinds[pool]
         options_of_class: dict[str, Any] = {"concurrency_groups": _GROUPS}
-        actor_class: Any = ray.remote(**options_of_class)(_KINDS[pool])
-        actor = actor_class.options(num_cpus=cpus, num_gpus=gpus, **options).remote(
-            worker, self._config, self._out
-        )
+        actor_class: Any = ray.remote(**options_of_class)(kind.worker)
+        actor = actor_class.options(
+            name=f"{worker}-{self._run_id[:8]}",
+            namespace="medpipe",
+            max_restarts=0,
+            max_task_retries=0,
+            num_cpus=kind.cpus,
+            num_gpus=kind.gpus,
+        ).remote(worker, self._config, self._out)
         self._actors[worker] = actor
         return actor.open.remote(), actor.life.remote()
 

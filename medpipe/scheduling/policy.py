@@ -65,6 +65,9 @@ class SchedulingConfig(Record):
     deadline_per_media_s: float = Field(
         20, gt=0, description="Deadline of a step: base plus this times the media's duration."
     )
+    fetch_deadline_s: float | None = Field(
+        None, gt=0, description="Deadline of fetching; None: deadline_base_s over the fetch's own."
+    )
     worker_start_s: float = Field(600, gt=0, description="A worker must be up within this.")
 
 
@@ -128,3 +131,10 @@ def delay_s(item_id: str, tries: ItemTries, failure: Failure, policy: RetryPolic
 def in_place_s(failures: int, policy: RetryPolicy) -> float:
     """Seconds until a step whose results are kept is tried again where it stands."""
     return min(policy.backoff_max_s, policy.backoff_s * 2.0 ** min(failures - 1, 60))
+
+
+def step_limit_s(lane: str, media_s: float, config: SchedulingConfig) -> float:
+    """Seconds that a step may take; fetching has no media yet to be measured by."""
+    if lane == "fetch" and config.fetch_deadline_s is not None:
+        return config.fetch_deadline_s
+    return config.deadline_base_s + config.deadline_per_media_s * media_s

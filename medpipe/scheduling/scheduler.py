@@ -47,9 +47,12 @@ from medpipe.scheduling.policy import (
     delay_s,
     in_place_s,
     is_suspect,
+    step_limit_s,
     verdict,
 )
 from medpipe.scheduling.stall import StallWatch
+
+_SLOW_START = "worker_start_timed_out"
 
 
 class Scheduler:
@@ -295,8 +298,8 @@ class Scheduler:
             self._fail(job, theirs, now_s, out)
 
     def _start_failed(self, pool: str, failure: Failure, out: list[Instruction]) -> None:
-        if failure.kind is FailureKind.LOST:
-            return
+        if failure.kind is FailureKind.LOST or failure.code == _SLOW_START:
+            return  # a node went, or the cluster has no room yet
         self._failed_starts[pool] += 1
         hopeless = self._failed_starts[pool] >= self._config.retry.worker_start_failures
         if hopeless or failure.code == "config_error":
@@ -308,8 +311,7 @@ class Scheduler:
             if late:
                 failure = self._steps[late[0].step].overdue()
             else:
-                code, what = "worker_start_timed_out", f"{name} did not start"
-                failure = Failure(FailureKind.DEATH, code, what)
+                failure = Failure(FailureKind.DEATH, _SLOW_START, f"{name} did not start")
             out.append(KillWorker(name))
             items = {run.item_id for run in late}
             hosts = {job.place for item_id in items if (job := self._jobs.get(item_id))}
@@ -399,7 +401,7 @@ class Scheduler:
             self._run(job, step, worker.name, now_s, out)
 
     def _run(self, job: Job, step: Step, name: str, now_s: float, out: list[Instruction]) -> None:
-        limit_s = self._config.deadline_base_s + self._config.deadline_per_media_s * job.media_s
+        limit_s = step_limit_s(step.lane, job.media_s, self._config)
         run = Run(job.item_id, job.attempt, step.name, now_s + limit_s)
         self._crew.begin(name, step.lane, run, alone=job.alone)
         self._breakers.started(job.leans_on(step))

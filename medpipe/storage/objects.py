@@ -3,6 +3,7 @@
 One set of settings is turned into s3fs and delta-rs options here and nowhere else.
 """
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from pydantic import Field
 from medpipe.errors import ConfigError, Transient
 from medpipe.records import Record
 
+logger = logging.getLogger(__name__)
+
+_MARK = "medpipe-put"
 
 # Answers of S3 that no waiting mends.
 _WRONG_SETTINGS = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
@@ -205,13 +209,39 @@ class S3Store:
             self._fs.pipe_file(self._path(key), data)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Put with `If-None-Match: *`; the server decides."""
+        """Put with `If-None-Match: *`; the server decides.
+
+        Every put carries a mark of its own. When the answer to a put is lost the client tries
+        again, and its own first try refuses it: the mark then says whose object stands.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        bucket, _, name = self._path(key).partition("/")
+        mark = uuid.uuid4().hex
         try:
+            self._client.put_object(
+                Bucket=bucket, Key=name, Body=data, IfNoneMatch="*", Metadata={_MARK: mark}
+            )
+        except (BotoCoreError, ClientError) as error:
             with _world():
-                self._fs.pipe_file(self._path(key), data, mode="create")
-        except FileExistsError:
-            return False
+                stands = self._mark_of(bucket, name)
+                if stands is None:
+                    raise
+                logger.info("put of %s came back with %s", key, error)
+                return stands == mark
         return True
+
+    def _mark_of(self, bucket: str, name: str) -> str | None:
+        """The mark of the object that stands under a name; None if there is no object."""
+        from botocore.exceptions import ClientError
+
+        try:
+            head = self._client.head_object(Bucket=bucket, Key=name)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return None
+            raise
+        return str(head["Metadata"].get(_MARK, ""))
 
     def exists(self, key: str) -> bool:
         """Whether the key holds an object."""

@@ -160,7 +160,8 @@ class _Session:
         )
 
     def _row(self, time_s: float, place: Place) -> Row:
-        x, y = place.x / self._width, place.y / self._height
+        # Places count from the middle of the first pixel, shares from its edge.
+        x, y = (place.x + 0.5) / self._width, (place.y + 0.5) / self._height
         kind = int(place.kind)
         sure = float(np.clip(1 - 0.5 * place.fit, 0.0, 1.0))
         return time_s, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), sure, kind

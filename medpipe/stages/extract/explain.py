@@ -53,7 +53,7 @@ def account(template: Template, blob: Blob, *, behind: bool = False) -> Account 
     force = template.weight**2
     left = cv2.matchTemplate(shown, template.look, cv2.TM_SQDIFF, mask=template.weight)
     below = cv2.matchTemplate(gap, force, cv2.TM_CCORR)
-    gain = below - np.maximum(left, 0)
+    gain = np.asarray(below - np.maximum(left, 0), np.float32)
     _, _, _, (x, y) = cv2.minMaxLoc(gain)
     whole = float(gap[blob.window_mask()[part][:rows, :columns]].sum())
     under = max(float(below[y, x]), 1.0)

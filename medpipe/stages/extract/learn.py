@@ -22,6 +22,8 @@ _GROW_PX = 12
 _SOLID = 0.5
 _SMALLEST_MASS_PX = 20.0
 _TELLING_SHARE = 0.5
+_SHARPENINGS = 2
+_MOST_TO_SHARPEN = 80
 _STRICTEST_BOUND = 18.0
 _LOOSEST_RMS = 38.0
 _DISTINCT_CONTRAST = 22.0
@@ -55,15 +57,37 @@ def learn(blobs: Sequence[Blob], elsewhere: Gray, level: float) -> Template | No
     crops = _distinct(blobs)
     if len(crops) < _FEWEST_PLACES:
         return None
-    round_one = _learn_disc(crops, elsewhere)
-    if round_one is not None:
-        return round_one
     alike = float(np.clip(_ALIKE_TO_LEVEL * level, _ALIKE_RMS, _LOOSEST_RMS))
-    for model in _models(crops, alike):
+    found = _learn_disc(crops, elsewhere)
+    for model in [] if found is not None else _models(crops, alike):
         found = _refine(model, crops, elsewhere, alike)
         if found is not None:
-            return found
-    return None
+            break
+    return None if found is None else _sharpened(found, blobs, crops, elsewhere)
+
+
+def _sharpened(
+    template: Template, blobs: Sequence[Blob], crops: list[Blob], elsewhere: Gray
+) -> Template:
+    """Look again at a look, now that more of its places are known."""
+    for _ in range(_SHARPENINGS):
+        friends = []
+        for blob in blobs[:: len(blobs) // _MOST_TO_SHARPEN + 1]:
+            told = account(template, blob)
+            if told is not None and told.share > _TELLING_SHARE:
+                x, y = round(told.found.x) - blob.wx, round(told.found.y) - blob.wy
+                friends.append((blob, x, y))
+        layers = _layers(friends, template.look.shape)
+        if len(layers[0]) < 2 * _FEWEST_PLACES:
+            return template
+        look, weight = _trim(*_unmix(*layers))
+        if weight.sum() < _SMALLEST_MASS_PX:
+            return template
+        better = _accepted(look, weight, crops, elsewhere, _ALIKE_RMS)
+        if better is None or better.places < template.places:
+            return template
+        template = better
+    return template
 
 
 def _learn_disc(crops: list[Blob], elsewhere: Gray) -> Template | None:
@@ -185,10 +209,10 @@ def _unmix(now: Floats, behind: Floats) -> tuple[Floats, Floats]:
     mean_now, mean_behind = now.mean(0), behind.mean(0)
     spread = ((behind - mean_behind) ** 2).mean(0)
     shared = ((behind - mean_behind) * (now - mean_now)).mean(0)
-    slope = shared / (spread + 30.0)
+    slope = (shared + 30.0) / (spread + 30.0)
     differs = np.clip((np.abs(now - behind).mean(0) - 8.0) / 16.0, 0, 1)
     known = spread / (spread + 60.0)
-    cover = known * np.clip(1 - slope, 0, 1) * np.clip(differs * 2, 0, 1) + (1 - known) * differs
+    cover = known * np.clip(1 - slope, 0, 1) + (1 - known) * differs
     look = np.median(now, axis=0).astype(np.float32)
     scatter = np.abs(now - look).mean(0)
     cover = np.where(scatter > 28, 0, cover)

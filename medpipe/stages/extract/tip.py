@@ -11,6 +11,15 @@ from medpipe.records import PointerKind
 _FINER = 4
 _ALIKE_TURNED = 0.72
 _SLACK = 6
+_LOPSIDED = 1.6
+_ARROW_LEAN = 0.25
+_BAR_LENGTH = 0.6
+_BAR_WIDTH = 0.14
+_BAR_SHARE = 0.8
+_CROSS_FILL = 0.55
+_LEAST_OPENING = 0.35
+_MOST_BEND = 0.6
+_MOST_ABOVE = 0.15
 _DISC_FILL = 0.35
 _DISC_HULL = (0.7, 0.9)
 _CLOSE = np.ones((7, 7), np.uint8)
@@ -40,8 +49,9 @@ def read_shape(look: Floats, weight: Floats) -> Shape:
         weight: (h, w) float32 in [0, 1], how much of each pixel it covers.
 
     Returns:
-        Hotspot at the centre for outlines that look alike turned by half a turn and mirrored
-        (cross, text cursor, dot, halo); at the topmost point otherwise (arrow, hand).
+        Hotspot where the bars of a cross meet, at the centre of other outlines that look alike
+        turned by half a turn and mirrored (text cursor, dot, halo), where the flanks of an arrow
+        meet, and at the topmost point of anything else (hand).
     """
     size = (weight.shape[1] * _FINER, weight.shape[0] * _FINER)
     fine = cv2.resize(weight, size, interpolation=cv2.INTER_CUBIC) > 0.5
@@ -50,19 +60,68 @@ def read_shape(look: Floats, weight: Floats) -> Shape:
     if not len(rows):
         return Shape(PointerKind.UNKNOWN, (weight.shape[1] / 2, weight.shape[0] / 2))
     box = fine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    x0, y0 = float(columns[0]), float(rows[0])
+    kind, (x, y) = _read_box(box)
+    return Shape(kind, ((float(columns[0]) + x) / _FINER - 0.5, (rows[0] + y) / _FINER - 0.5))
+
+
+def _read_box(box: Mask) -> tuple[PointerKind, tuple[float, float]]:
+    height, width = box.shape
+    crossing = _crossing(box)
+    if crossing is not None:
+        return PointerKind.CROSS, crossing
     if _symmetric(box):
-        tip = (x0 + box.shape[1] / 2, y0 + box.shape[0] / 2)
-        kind = _round_kind(box)
-    else:
-        top = box[: max(1, _FINER // 2)].any(0)
-        tip = (x0 + float(np.nonzero(top)[0].mean()) + 0.5, y0 + 0.5)
-        lean = (tip[0] - x0) / box.shape[1]
-        kind = PointerKind.ARROW if lean < 0.25 else PointerKind.HAND
-    return Shape(kind, (tip[0] / _FINER - 0.5, tip[1] / _FINER - 0.5))
+        return _round_kind(box), (width / 2, height / 2)
+    top = box[: max(1, _FINER // 2)].any(0)
+    tip = (float(np.nonzero(top)[0].mean()) + 0.5, 0.5)
+    if tip[0] / width >= _ARROW_LEAN:
+        return PointerKind.HAND, tip
+    return PointerKind.ARROW, _apex(box) or tip
+
+
+def _crossing(box: Mask) -> tuple[float, float] | None:
+    """Where two thin bars that fill a box cross, if it holds little else."""
+    height, width = box.shape
+    rows, columns = box.mean(1), box.mean(0)
+    if min(rows.max(), columns.max()) < _BAR_LENGTH or box.mean() > _CROSS_FILL:
+        return None
+    y = float(np.nonzero(rows > 0.7 * rows.max())[0].mean()) + 0.5
+    x = float(np.nonzero(columns > 0.7 * columns.max())[0].mean()) + 0.5
+    if not (0.3 < x / width < 0.7 and 0.3 < y / height < 0.7 and 0.6 < width / height < 1.6):
+        return None
+    bars = np.zeros_like(box)
+    bars[np.abs(np.arange(height) + 0.5 - y) < _BAR_WIDTH * height] = True
+    bars[:, np.abs(np.arange(width) + 0.5 - x) < _BAR_WIDTH * width] = True
+    return (x, y) if (box & bars).sum() > _BAR_SHARE * box.sum() else None
+
+
+def _apex(box: Mask) -> tuple[float, float] | None:
+    """Half way from the top of what is covered to where the straight flanks of an arrow meet.
+
+    A thin tip is not surely covered, so the top lies too low; a drawn tip is blunt, so the flanks
+    meet too high.
+    """
+    height, width = box.shape
+    wide = int(box.sum(1)[: int(0.8 * height)].argmax())
+    rows = np.arange(int(0.1 * wide), int(0.9 * wide))
+    rows = rows[box[rows].any(1)]
+    if len(rows) < 3 * _FINER:
+        return None
+    left = box[rows].argmax(1)
+    right = width - box[rows, ::-1].argmax(1)
+    (slope_l, at_l), (slope_r, at_r) = np.polyfit(rows, left, 1), np.polyfit(rows, right, 1)
+    bend = float(np.abs(slope_r * rows + at_r - right).mean())
+    opening = slope_r - slope_l
+    if opening < _LEAST_OPENING or bend > _MOST_BEND * _FINER:
+        return None
+    y = float(np.clip((at_l - at_r) / opening, -_MOST_ABOVE * height, 0.5)) / 2
+    return float(slope_l * y + at_l), y
 
 
 def _symmetric(box: Mask) -> bool:
+    quarter = max(box.shape[0] // 4, 1)
+    top, bottom = float(box[:quarter].sum()), float(box[-quarter:].sum())
+    if not 1 / _LOPSIDED < top / max(bottom, 1.0) < _LOPSIDED:
+        return False
     turned = min(_overlap(box, box[::-1, ::-1]), _overlap(box, box[:, ::-1]))
     return turned > _ALIKE_TURNED or _is_disc(box)
 

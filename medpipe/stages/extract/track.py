@@ -216,7 +216,7 @@ def is_peak(picture: Gray, template: Template, found: Match) -> bool:
     scores = scores_of(template.look, template.weight, part)
     x, y, reach_x, reach_y = round(found.x) - x0, round(found.y) - y0, width // 2, height // 2
     scores[max(y - reach_y, 0) : y + reach_y + 1, max(x - reach_x, 0) : x + reach_x + 1] = np.inf
-    return found.rms < _ALONE_SHARE * float(scores.min()) ** 0.5
+    return bool(found.rms < _ALONE_SHARE * float(scores.min()) ** 0.5)
 
 
 def _stretches(chunk: Chunk, run: Run, template: Template, found: Match) -> list[Place]:
