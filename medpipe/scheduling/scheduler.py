@@ -4,8 +4,8 @@ State changes only inside `handle` and `drain`. Items walk the steps of the walk
 a worker of its pool, one step a lane at a time. A step may keep its worker for later steps of the
 same item (the one that holds the file). What fails is charged to whom it concerns (`policy`) and
 the item goes back to the queue, to the rejects or to the dead letters; its other steps still
-running are left to end and are ignored. What only the store failed is tried again in place, with
-all results kept. Nothing here reads a clock: `now_s` is Unix time, given by the caller.
+running are left to end and are ignored. What the store failed is tried again in place. Nothing here
+reads a clock: `now_s` is Unix time, given by the caller.
 """
 
 from collections.abc import Mapping, Sequence
