@@ -81,9 +81,8 @@ class Scheduler:
         self._jobs = Jobs()
         self._leasing = Leasing(config, self._jobs)
         self._failed_starts = dict.fromkeys(pools, 0)
-        self._attempts = 0
+        self._attempts, self._stopped = 0, False
         self._stall = StallWatch(config.stall_s, self._crew, self._jobs, self._breakers)
-        self._stopped = False
 
     @property
     def items_in_flight(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from itertools import product
 from uuid import uuid4
 
 import pytest
@@ -16,7 +16,13 @@ from tests.support.s3 import KEYS, make_bucket, open_uploads, s3_server
 
 BUCKET = "troubled"
 ONCE = ["500", "503", "slow", "tear", "mute"]
+SMALL, PARTS = 1000, 60_000_000
 ROWS = {"samples": 2, "transcripts": 1, "rejects": 1, "items": 1}
+
+
+def short_or_soak(cases: list[tuple[object, ...]], short: set[tuple[object, ...]]) -> list[object]:
+    """All cases, those outside of the short form marked as soak."""
+    return [pytest.param(*c, marks=() if c in short else pytest.mark.soak) for c in cases]
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +150,13 @@ def test_an_object_is_written_through_trouble(
     assert truth.read("k") == b"new" * 1000
 
 
-@pytest.mark.parametrize("size", [1000, 60_000_000], ids=["small", "parts"])
-@pytest.mark.parametrize("method", ["PUT", "POST"])
-@pytest.mark.parametrize("action", ["500", "tear", "mute"])
+@pytest.mark.parametrize(
+    ("action", "method", "size"),
+    short_or_soak(
+        list(product(["500", "tear", "mute"], ["PUT", "POST"], [SMALL, PARTS])),
+        {("mute", "PUT", SMALL), ("mute", "POST", PARTS), ("tear", "PUT", PARTS)},
+    ),
+)
 def test_an_output_appears_whole_or_not_at_all(
     action: str,
     method: str,
@@ -214,8 +224,10 @@ def commit_until_it_holds(store: ObjectStore, manifests: list[Manifest]) -> None
     raise AssertionError("50 commits failed")
 
 
-@pytest.mark.parametrize("action", ONCE)
-@pytest.mark.parametrize("method", ["PUT", "GET"])
+@pytest.mark.parametrize(
+    ("action", "method"),
+    short_or_soak(list(product(ONCE, ["PUT", "GET"])), {("mute", "PUT"), ("500", "GET")}),
+)
 def test_a_commit_that_meets_trouble_brings_each_row_in_once(
     action: str, method: str, proxy: FaultProxy, store: ObjectStore, truth: ObjectStore
 ) -> None:
