@@ -88,9 +88,11 @@ class Committer:
             return
         newest = {m.item_id: m for m in sorted(manifests, key=lambda m: m.generation)}
         manifests = list(newest.values())
+        again = [m for m in manifests if m.generation > 1]
         for table in TABLES:
             faults.at("commit.before", table)
-            self._retry(table, partial(_replace, table=table, manifests=manifests))
+            if again:
+                self._retry(table, partial(_replace, table=table, manifests=again))
             faults.at("commit.between", table)
             self._retry(table, partial(_append, table=table, manifests=manifests))
             faults.at("commit.after", table)
@@ -161,9 +163,8 @@ def _append(handle: DeltaTable, table: str, manifests: Sequence[Manifest]) -> No
 
 def _replace(handle: DeltaTable, table: str, manifests: Sequence[Manifest]) -> None:
     """Delete the rows of earlier generations; doing it twice is as good as once."""
-    again = [m for m in manifests if m.generation > 1]
-    if not again:
-        return
     column = ITEM_COLUMN[table]
-    old = " OR ".join(f"({column} = '{m.item_id}' AND generation < {m.generation})" for m in again)
+    old = " OR ".join(
+        f"({column} = '{m.item_id}' AND generation < {m.generation})" for m in manifests
+    )
     handle.delete(old, commit_properties=CommitProperties(max_commit_retries=0))

@@ -95,6 +95,8 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
 class _Handler(BaseHTTPRequestHandler):
     proxy: FaultProxy
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # an answer leaves in one piece
 
     def _serve(self) -> None:
         trouble = self.proxy.turn(self.command, self.path)
@@ -117,6 +119,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, headers, content)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815
+
+    def handle_expect_100(self) -> bool:
+        """Say that the body may come."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
 
     def _body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():

@@ -12,7 +12,7 @@ from medpipe.stages.extract.runs import Run
 PAD_PX = 28
 _STRONG_PIXELS = 4
 _SMALLEST_AREA_PX = 10
-_MOST_PATCHES = 12
+_MOST_PATCHES = 24
 _LONGEST_SIDE_PX = 200
 _SLACK_PX = 4
 _JOIN = np.ones((7, 7), np.uint8)
@@ -159,10 +159,11 @@ def _touches(blob: Blob, fresh: Mask, block: int) -> bool:
 def _new_blobs(
     picture: Gray, behind: Gray, hot: Mask, fresh: Mask, level: float, index: int, block: int
 ) -> list[Blob]:
-    count, _, stats, _ = cv2.connectedComponentsWithStats(hot.astype(np.uint8))
-    order = np.argsort(stats[1:, cv2.CC_STAT_AREA], kind="stable")[::-1][:_MOST_PATCHES] + 1
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(hot.astype(np.uint8))
+    renewed = np.unique(labels[fresh & hot])
+    order = np.argsort(stats[renewed, cv2.CC_STAT_AREA], kind="stable")[::-1][:_MOST_PATCHES]
     found: list[Blob] = []
-    for label in order if count > 1 else []:
+    for label in renewed[order]:
         x, y, width, height = (int(v) for v in stats[label, :4])
         if max(width, height) * block > 2 * _LONGEST_SIDE_PX:
             continue

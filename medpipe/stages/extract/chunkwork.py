@@ -7,37 +7,27 @@ import numpy as np
 
 from medpipe.stages.extract.background import background
 from medpipe.stages.extract.blobs import Blob, find_blobs
+from medpipe.stages.extract.bridge import bridge
 from medpipe.stages.extract.ghosts import find_ghosts, is_contradicted
-from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
 from medpipe.stages.extract.learn import learn
 from medpipe.stages.extract.loose import loose_places
+from medpipe.stages.extract.moving import moving_places
+from medpipe.stages.extract.parked import parked
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
-from medpipe.stages.extract.template import Match, Template, search
-from medpipe.stages.extract.track import (
-    Place,
-    follow,
-    is_ghost,
-    parked,
-    place_blob,
-    place_of,
-    search_near,
-    stands_out,
-)
+from medpipe.stages.extract.template import Template
+from medpipe.stages.extract.track import Place, follow, is_ghost, place_blob
 
 _MOST_TEMPLATES = 8
 _GHOST_SAMPLES = 6
 _GHOST_RIM_PX = 3
 _FEWEST_TO_LEARN = 4
+_FEWEST_FOR_MORE = 6
+_SURE_FIT = 0.6
+_BETTER_FIT = 0.15
 _LONGEST_SIDE_PX = 160
-_REACH_PX = 48
-_LONGEST_REACH_PX = 240
-_FULL_SEARCH_S = 0.5
-_MOVING_SHARE = 0.85
-_ANYWHERE_SHARE = 0.75
 _MOVER_SAMPLES = 2
 _OUTRUN_SHARE = 0.5
-_STAYING_SHARE = 1.15
-_STAYING_PX = 6
 _LONGEST_GAP_S = 1.5
 
 
@@ -134,9 +124,10 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
         if run.still:
             found = _still_places(chunk, by_start[run.start], quiet, bank)
         else:
-            found = _moving_places(chunk, run, bank)
+            found = moving_places(chunk, run, bank.templates, bank.last)
         places += found
         bank.see(found, chunk.times_s[run.start : run.end])
+    places = bridge(places, runs, chunk.times_s, chunk.first.shape[1])
     bank.forget()
     first = chunk.deltas[0]
     fresh = first is not None and is_content(first.changed & quiet, first.moved & quiet)
@@ -159,7 +150,7 @@ def _exorcise(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> View:
         for blob in view.blobs
         if blob.end - blob.start >= _GHOST_SAMPLES
         and is_ghost(blob, bank.templates)
-        and not is_contradicted(blob, view.blobs, view.run)
+        and not is_contradicted(blob, view.blobs, lambda b: _is_known(b, bank), view.run)
     ]
     if not ghosts:
         return view
@@ -190,16 +181,24 @@ def _learn(views: list[View], bank: Bank, level: float) -> None:
 
 def _learn_from(views: list[View], bank: Bank, level: float) -> None:
     while len(bank.templates) < _MOST_TEMPLATES:
-        unknown = [
-            blob
+        unsure = {
+            blob: place.fit if (place := bank.place(blob)) is not None else np.inf
             for view in views
             for blob in view.blobs
-            if blob.side <= _LONGEST_SIDE_PX and not _is_known(blob, bank)
-        ]
-        if len(unknown) < _FEWEST_TO_LEARN:
+            if blob.side <= _LONGEST_SIDE_PX
+        }
+        unsure = {blob: fit for blob, fit in unsure.items() if fit > _SURE_FIT}
+        if len(unsure) < _FEWEST_TO_LEARN:
             return
-        template = learn(unknown, views[0].behind, level)
-        if template is None:
+        fewest = _FEWEST_FOR_MORE if bank.templates else _FEWEST_TO_LEARN
+        template = learn(list(unsure), views[0].behind, level)
+        if template is None or template.places < fewest:
+            return
+        better = sum(
+            (place := place_blob(blob, template)) is not None and place.fit < fit - _BETTER_FIT
+            for blob, fit in unsure.items()
+        )
+        if better < fewest:
             return
         bank.templates.append(template)
 
@@ -235,65 +234,3 @@ def _is_outrun(resting: Place, movers: list[Place]) -> bool:
         return False
     shared = sum(resting.start <= p.start < resting.end for p in movers)
     return shared > _OUTRUN_SHARE * length
-
-
-def _moving_places(chunk: Chunk, run: Run, bank: Bank) -> list[Place | None]:
-    if not bank.templates:
-        return [None] * (run.end - run.start)
-    last, full_at, lost = bank.last, -np.inf, 0
-    coarse = chunk.layout.block / COARSE_PX
-    found: list[Place | None] = []
-    for sample, picture in Replay(chunk).over(run.start, run.end):
-        time_s = chunk.times_s[sample]
-        place = None
-        if last is not None:
-            reach = min(_REACH_PX * (1 + lost), _LONGEST_REACH_PX)
-            place = _best(picture, bank, last, sample, coarse, reach)
-        if place is None and time_s - full_at >= _FULL_SEARCH_S:
-            full_at = time_s
-            place = _best(picture, bank, None, sample, coarse, 0)
-        found.append(place)
-        last, lost = place or last, 0 if place is not None else lost + 1
-    return found
-
-
-def _best(
-    picture: Gray, bank: Bank, last: Place | None, sample: int, coarse: float, reach: int
-) -> Place | None:
-    best: Place | None = None
-    for template in bank.templates:
-        if last is None:
-            found = _anywhere(picture, template, coarse)
-        else:
-            found = _nearby(picture, template, last, reach)
-        if found is None:
-            continue
-        place = place_of(found, template, sample, sample + 1)
-        if best is None or place.fit < best.fit:
-            best = place
-    return best
-
-
-def _anywhere(picture: Gray, template: Template, coarse: float) -> Match | None:
-    if not template.distinct:
-        return None
-    found = next(iter(search(picture, template, coarse)), None)
-    return found if found is not None and found.rms <= _ANYWHERE_SHARE * template.bound else None
-
-
-def _nearby(picture: Gray, template: Template, last: Place, reach: int) -> Match | None:
-    """A good fit in reach, or a fair one right where the pointer was: it seldom moves meanwhile."""
-    near = (last.x - template.tip[0], last.y - template.tip[1])
-    if not template.distinct:
-        reach = _REACH_PX
-    found = search_near(picture, template, near, reach)
-    if found is None:
-        return None
-    if template.distinct and found.rms <= _MOVING_SHARE * template.bound:
-        return found
-    same_kind = template.kind == last.kind
-    moved = np.hypot(found.x - near[0], found.y - near[1])
-    fair = found.rms <= _STAYING_SHARE * template.bound
-    if same_kind and moved <= _STAYING_PX and fair and stands_out(picture, template, found):
-        return found
-    return None

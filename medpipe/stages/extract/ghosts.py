@@ -1,6 +1,6 @@
 """Find places where the background still holds a pointer that has left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -72,12 +72,15 @@ def _has_company(group: Sequence[Blob], movers: Sequence[Blob], run: Run) -> boo
     return bool((here & moving).sum() > _COMPANY_SHARE * here.sum())
 
 
-def is_contradicted(ghost: Blob, blobs: Sequence[Blob], run: Run) -> bool:
-    """Whether something moved elsewhere while the place showed what should be a pointer at rest.
+def is_contradicted(
+    ghost: Blob, blobs: Sequence[Blob], known: Callable[[Blob], bool], run: Run
+) -> bool:
+    """Whether a pointer was elsewhere while the place showed what should be one at rest.
 
     Args:
         ghost: Seems to be the hole of a pointer that the background holds.
         blobs: All of the still run.
+        known: Whether a blob shows a known look.
         run: The stretch.
     """
     gone = np.zeros(run.end - run.start, bool)
@@ -88,6 +91,6 @@ def is_contradicted(ghost: Blob, blobs: Sequence[Blob], run: Run) -> bool:
         away = np.abs(np.subtract(blob.centre, ghost.centre)).max() > (blob.side + ghost.side) / 2
         if not away:
             gone[part] = True
-        elif blob.end - blob.start <= _MOVER_SAMPLES and blob.energy >= least:
+        elif known(blob) or (blob.end - blob.start <= _MOVER_SAMPLES and blob.energy >= least):
             moving[part] = True
     return bool((moving & ~gone).sum() >= _FEWEST_SAMPLES)

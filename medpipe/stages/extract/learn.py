@@ -22,8 +22,9 @@ _GROW_PX = 12
 _SOLID = 0.5
 _SMALLEST_MASS_PX = 20.0
 _TELLING_SHARE = 0.5
+_TELLING_UNDER = 0.7
 _SHARPENINGS = 2
-_MOST_TO_SHARPEN = 80
+_MOST_TO_SHARPEN = 48
 _STRICTEST_BOUND = 18.0
 _LOOSEST_RMS = 38.0
 _DISTINCT_CONTRAST = 22.0
@@ -167,8 +168,9 @@ def _accepted(
     """Make a template of a look if it explains enough crops."""
     draft = Template(look, weight, (0, 0), PointerKind.UNKNOWN, alike, len(crops))
     told = [told for blob in crops if (told := account(draft, blob)) is not None]
-    good = [each.found.rms for each in told if each.share > _TELLING_SHARE]
-    if len(good) < _FEWEST_PLACES:
+    telling = sum(each.share > _TELLING_SHARE for each in told)
+    good = [e.found.rms for e in told if e.share > _TELLING_SHARE or e.under > _TELLING_UNDER]
+    if telling < _FEWEST_PLACES - 1 or len(good) < _FEWEST_PLACES:
         return None
     rarest = _rarest(draft, elsewhere)
     bound = float(np.clip(2.5 * np.median(good) + 6, _STRICTEST_BOUND, _LOOSEST_RMS))

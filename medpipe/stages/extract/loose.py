@@ -9,6 +9,7 @@ from medpipe.records import PointerKind
 from medpipe.stages.extract.blobs import Blob
 from medpipe.stages.extract.grid import Mask
 from medpipe.stages.extract.runs import Run
+from medpipe.stages.extract.tip import Shape, read_shape
 from medpipe.stages.extract.track import Place
 
 _FEWEST_PLACES = 5
@@ -22,6 +23,7 @@ _LONGEST_REST_SHARE = 0.6
 _ROUND_SHARE = 0.6
 _MOVER_SAMPLES = 2
 _REST_ENERGY = 0.6
+_CROSS_SHARE = 0.4
 _ROUND_SIDES = (0.66, 1.5)
 _ROUND_HULL = 0.68
 
@@ -56,7 +58,13 @@ def loose_places(unknown: Sequence[Blob], known: Sequence[Place], run: Run) -> l
         return []
     alike = _without_traces(alike)
     central = float(np.mean([_is_round(b.mask) for b in alike])) > _ROUND_SHARE
-    return [_place(blob, central) for blob in alike]
+    crossed = np.mean([_read(b).kind is PointerKind.CROSS for b in alike]) > _CROSS_SHARE
+    return [_place(blob, central, bool(crossed)) for blob in alike]
+
+
+def _read(blob: Blob) -> Shape:
+    outline = np.pad(blob.mask, 2).astype(np.float32)
+    return read_shape(outline, outline)
 
 
 def _behave(alike: list[Blob], worth: list[Blob], run: Run) -> bool:
@@ -106,11 +114,15 @@ def _is_round(mask: Mask) -> bool:
     return bool(hull > _ROUND_HULL)
 
 
-def _place(blob: Blob, central: bool) -> Place:
+def _place(blob: Blob, central: bool, crossed: bool) -> Place:
     height, width = blob.mask.shape
-    if central:
-        x, y, kind = blob.x0 + (width - 1) / 2, blob.y0 + (height - 1) / 2, PointerKind.LASER
-    else:
+    x, y, kind = blob.x0 + (width - 1) / 2, blob.y0 + (height - 1) / 2, PointerKind.LASER
+    if crossed:
+        shape = _read(blob)
+        kind = PointerKind.CROSS
+        if shape.kind is PointerKind.CROSS:
+            x, y = blob.x0 + shape.tip[0] - 2, blob.y0 + shape.tip[1] - 2
+    elif not central:
         top = np.nonzero(blob.mask[:2].any(0))[0]
         x, y, kind = blob.x0 + float(top.mean()), float(blob.y0), PointerKind.UNKNOWN
     box = (blob.x0, blob.y0, width, height)

@@ -22,6 +22,8 @@ _MOST_PATCHES = 6
 _SMALLEST_PATCH_BLOCKS = 2
 _POP_STRENGTH = 10.0
 _POP_SAMPLES = 8
+_LAG_SAMPLES = 10
+_SLOW_MOVED = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def cut_runs(chunk: Chunk, busy: Mask) -> list[Run]:
         for delta in chunk.deltas
     ]
     shaken = _without_pops(chunk, shaken)
+    shaken = [a or b for a, b in zip(shaken, _slow_changes(chunk, quiet, shaken), strict=True)]
     runs: list[Run] = []
     edges = [0, *(i for i in range(1, len(chunk)) if shaken[i]), len(chunk)]
     for start, end in pairwise(edges):
@@ -91,6 +94,33 @@ def cut_runs(chunk: Chunk, busy: Mask) -> list[Run]:
         elif end > start:
             runs.append(Run(start, end, still))
     return runs
+
+
+def _slow_changes(chunk: Chunk, quiet: Mask, shaken: list[bool]) -> list[bool]:
+    """Find samples in the middle of a change that no single sample shows.
+
+    Between any two moments a pointer changes two places only, whatever its way. What changed in
+    more of them and stays is another picture, as of a stack that is scrolled slowly.
+    """
+    slow = [False] * len(chunk)
+    layout = chunk.layout
+    means = layout.blocks(chunk.first).mean((1, 3), dtype=np.float32)
+    past = [means.copy()]
+    last_shaken = 0
+    for index in range(1, len(chunk)):
+        delta = chunk.deltas[index]
+        if delta is not None:
+            pixels = delta.pixels
+            if delta.whole is not None:
+                pixels = layout.blocks(delta.whole)[delta.rows, :, delta.columns, :]
+            means[delta.rows, delta.columns] = pixels.mean((1, 2), dtype=np.float32)
+        past = [*past[-_LAG_SAMPLES:], means.copy()]
+        last_shaken = index if shaken[index] else last_shaken
+        if delta is None or index - last_shaken < _LAG_SAMPLES or len(past) <= _LAG_SAMPLES:
+            continue
+        moved = (np.abs(means - past[0]) > _SLOW_MOVED) & quiet
+        slow[index - _LAG_SAMPLES // 2] = is_content(moved, moved)
+    return slow
 
 
 def _without_pops(chunk: Chunk, shaken: list[bool]) -> list[bool]:
