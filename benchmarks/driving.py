@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import ray
 from ray.util import ActorPool
 
@@ -24,6 +23,7 @@ from medpipe.records import Trace
 from medpipe.runtime.driver import Driver
 from medpipe.runtime.flights import Flight, Flights, Tally
 from medpipe.runtime.pools import Kind, Pools, Ref
+from medpipe.runtime.watchdog import anonymous_bytes
 from medpipe.runtime.work import ActorOf
 from medpipe.runtime.workers import node_id
 from medpipe.scheduling import RunStep, Scheduler, Step
@@ -131,7 +131,7 @@ class NullCommitter:
 
 @dataclass
 class Run:
-    """What came of a run, and the driver's memory on the way: (items done, bytes)."""
+    """What came of a run, and the driver's memory on the way: (items done, anonymous bytes)."""
 
     tally: Tally
     wall_s: float
@@ -188,10 +188,9 @@ def drive(
         flights = Flights(config, queue, Dataset(store).known())
         pools = Pools(config, store.uri, uuid.uuid4().hex, {"work": Kind(worker, CPUS)})
         memory: list[tuple[int, int]] = []
-        process = psutil.Process()
 
         def look(driver: Driver) -> None:
-            memory.append((driver.flights.tally.done, process.memory_info().rss))
+            memory.append((driver.flights.tally.done, anonymous_bytes()))
 
         committer: Any = Committer(store) if commits else NullCommitter()
         driver = Driver(config.runtime, flights, committer, scheduler, pools, look, work=OneStep())

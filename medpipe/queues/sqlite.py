@@ -52,9 +52,12 @@ class SqliteQueue:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_TABLES)
+            with self._lock_path("making").open("w") as making:
+                # Changing the journal mode does not wait for others that do the same.
+                fcntl.flock(making, fcntl.LOCK_EX)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.executescript(_TABLES)
         except sqlite3.DatabaseError as error:
             self._drop_lock()
             raise ConfigError(f"{path} is no queue of medpipe: {error}") from error

@@ -275,7 +275,8 @@ class Crew:
             if worker is None:
                 continue
             late = [run for run in worker.runs.values() if now_s > run.deadline_s]
-            if late or (not worker.up and now_s - worker.since_s >= self._config.worker_start_s):
+            slow = not worker.up and worker.since_s + self._config.worker_start_s < now_s
+            if late or slow:
                 found.append((worker.number, name, late))
         return [(name, late) for _, name, late in sorted(found, key=lambda f: f[0])]
 

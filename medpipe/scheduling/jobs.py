@@ -75,7 +75,7 @@ class Job:
     committing: bool = False
     store_failures: int = 0
     store_failed_at_s: float = 0.0
-    not_before_s: float = 0.0
+    not_before_s: float = float("-inf")
 
     def leans_on(self, step: Step | None) -> str:
         """Which part of the world a step (None: a commit) needs: the host, the store, or none."""

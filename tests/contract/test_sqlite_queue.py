@@ -62,3 +62,25 @@ def test_a_file_that_is_no_queue_is_a_config_error(tmp_path: Path) -> None:
         open_queue(str(path))
     with pytest.raises(ConfigError, match="sqlite:///"):
         open_queue("redis://localhost")
+
+
+def _make(path: Path, start: "mp.synchronize.Barrier") -> None:
+    start.wait(60)
+    queue = SqliteQueue(path)
+    queue.enqueue([item(1)])
+    queue.close()
+
+
+def test_a_queue_that_many_make_at_once_is_made_once(tmp_path: Path) -> None:
+    context = mp.get_context("fork")
+    for turn in range(5):
+        start = context.Barrier(6)
+        makers = [
+            context.Process(target=_make, args=(tmp_path / f"{turn}.sqlite", start))
+            for _ in range(6)
+        ]
+        for maker in makers:
+            maker.start()
+        for maker in makers:
+            maker.join()
+        assert [maker.exitcode for maker in makers] == [0] * 6

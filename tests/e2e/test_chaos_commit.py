@@ -78,6 +78,7 @@ class Drivers:
             ["run", self._lectures, "--out", self.out, "--queue", self.queue, "--recipe", "demo",
              "--json", *(part for setting in chosen for part in ("--set", setting))],
             RAY_ADDRESS=ray.get_runtime_context().gcs_address,
+            PYTHONFAULTHANDLER="1",
         )  # fmt: skip
         self._started.append(process)
         return process
