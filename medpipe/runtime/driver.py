@@ -47,6 +47,9 @@ from medpipe.telemetry import SILENT, Sink
 
 logger = logging.getLogger(__name__)
 
+# Unix time that cannot be set: a clock that is put back must not let rests and deadlines return.
+_UNIX_ZERO_S = time.time() - time.monotonic()
+
 _TICK_S = 0.5
 _WAIT_S = 0.2
 _UNREACHABLE_S = 30.0
@@ -113,7 +116,7 @@ class Driver:
         next_tick_s = next_beat_s = 0.0
         try:
             while not self._stopped:
-                now_s = time.time()
+                now_s = _now_s()
                 if now_s >= next_beat_s:
                     self._events.extendleft(self.flights.beat())  # before what they overtake
                     next_beat_s = now_s + self._config.lease_s / 3
@@ -134,7 +137,7 @@ class Driver:
 
     def _dispatch(self) -> None:
         while self._events and not self._stopped:
-            for instruction in self.scheduler.handle(self._events.popleft(), time.time()):
+            for instruction in self.scheduler.handle(self._events.popleft(), _now_s()):
                 self._carry_out(instruction)
 
     def _collect(self) -> None:
@@ -196,11 +199,11 @@ class Driver:
 
     def _probe(self, call: _Call) -> None:
         """Ask an unreachable worker again; after a while it counts as lost with its node."""
-        since_s = call.asked_since_s or time.time()
+        since_s = call.asked_since_s or _now_s()
         actor = self._pools.actor(call.worker)
         if actor is None:
             return
-        if time.time() - since_s > _UNREACHABLE_S:
+        if _now_s() - since_s > _UNREACHABLE_S:
             self._pools.end(call.worker)
             lost = Failure(FailureKind.LOST, "node_lost", f"{call.worker} was unreachable")
             self._events.append(WorkerDied(call.worker, lost))
@@ -229,7 +232,7 @@ class Driver:
             case RunStep():
                 self._run_step(instruction)
             case Commit():
-                self._written_since_s = self._written_since_s or time.time()
+                self._written_since_s = self._written_since_s or _now_s()
                 self._written.append(instruction.item_id)
             case Finish():
                 self.flights.finish(instruction)
@@ -269,7 +272,7 @@ class Driver:
             return
         due = (
             len(self._written) >= min(self._config.commit_items, self.scheduler.items_in_flight)
-            or time.time() - self._written_since_s >= self._config.commit_s
+            or _now_s() - self._written_since_s >= self._config.commit_s
         )
         if not due:
             return
@@ -285,3 +288,7 @@ class Driver:
             return
         for flight in flights:
             self._events.append(Committed(flight.lease.item.id))
+
+
+def _now_s() -> float:
+    return _UNIX_ZERO_S + time.monotonic()

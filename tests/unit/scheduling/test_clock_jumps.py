@@ -1,4 +1,4 @@
-"""The machine's clock is set while a job runs: nobody is lost and nobody condemned."""
+"""Time jumps ahead while a job runs (the driver's own never goes back): nobody is lost."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def ended(seed: int, items: int, troubles: int, jumps: list[tuple[int, float]]) 
     seed=st.integers(0, 2**32),
     items=st.integers(1, 15),
     at=st.integers(1, 200),
-    by_s=st.floats(-2 * HOUR_S, 2 * HOUR_S),
+    by_s=st.floats(0, 2 * HOUR_S),
 )
 def test_one_jump_of_the_clock_condemns_nobody(seed: int, items: int, at: int, by_s: float) -> None:
     """What was at work looks overdue after a jump ahead and is tried again, alone."""
@@ -61,9 +61,9 @@ def test_one_jump_of_the_clock_condemns_nobody(seed: int, items: int, at: int, b
     seed=st.integers(0, 2**32),
     items=st.integers(1, 15),
     troubles=st.integers(0, 40),
-    jumps=st.lists(st.tuples(st.integers(1, 400), st.floats(-2 * HOUR_S, 2 * HOUR_S)), max_size=6),
+    jumps=st.lists(st.tuples(st.integers(1, 400), st.floats(0, 2 * HOUR_S)), max_size=6),
 )
-def test_every_item_ends_once_however_often_the_clock_is_set(
+def test_every_item_ends_once_however_often_the_clock_jumps_ahead(
     seed: int, items: int, troubles: int, jumps: list[tuple[int, float]]
 ) -> None:
     world = ended(seed, items, troubles, jumps)
