@@ -1,0 +1,301 @@
+"""Reads batches in the order of training: row groups once, pictures decoded by threads ahead."""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from medpipe.genmedclip.captions import Choice, choose, relative, whole
+from medpipe.genmedclip.config import DataConfig
+from medpipe.genmedclip.index import Index, hashed
+from medpipe.genmedclip.models import Tokenizer
+from medpipe.genmedclip.order import Cursor, Order, Rows, advanced, share_of
+from medpipe.genmedclip.pictures import cut, density
+from medpipe.storage import ObjectStore
+
+_TEXTS = ["kind", "text", "negated"]
+_PLACES = ["boxes.list.element.xyxy", "trace.t_s", "trace.x", "trace.y", "trace.confidence"]
+_IMAGE = ["image.bytes", "width_px", "height_px"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a batch must hold.
+
+    Attributes:
+        image_px: Side of the square pictures.
+        grid: Rows and columns of patches when regions or traces are learned from, else None.
+        sigma: Blur of a trace's density, share of the side.
+    """
+
+    image_px: int
+    grid: tuple[int, int] | None = None
+    sigma: float = 0.06
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """One worker's part of a global batch of b samples in all.
+
+    Attributes:
+        rows: (b,) int64, numbers of the rows in the index.
+        images: (b, 3, side, side) uint8 RGB.
+        tokens: (b, context) int64.
+        keys: (b, 3) int64: hashes of video, clip and caption.
+        domain: (b,) int64.
+        phrases: (b, context) int64; all zeros without a region. None when not wanted.
+        boxes: (b, 4) float32 xyxy shares of the cut picture.
+        phrase_keys: (b, 3) int64: hashes of video, clip and phrase.
+        pointed: (b,) bool, the sample has a phrase with a box inside the cut.
+        density: (b, rows, columns) float32, zeros without a trace.
+    """
+
+    rows: Tensor
+    images: Tensor
+    tokens: Tensor
+    keys: Tensor
+    domain: Tensor
+    phrases: Tensor | None = None
+    phrase_keys: Tensor | None = None
+    boxes: Tensor | None = None
+    pointed: Tensor | None = None
+    density: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """Some of the samples."""
+        return self._each(lambda tensor: tensor[start:stop])
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        if device.type == "cpu":
+            return self
+        return self._each(lambda tensor: tensor.pin_memory().to(device, non_blocking=True))
+
+    def _each(self, act: Any) -> "Batch":
+        fields: dict[str, Any] = {name: getattr(self, name) for name in Batch.__slots__}
+        acted: dict[str, Any] = {k: None if v is None else act(v) for k, v in fields.items()}
+        return Batch(**acted)
+
+
+class Loader:
+    """Batches of one worker.
+
+    Args:
+        store: Of the dataset.
+        index: What there is.
+        config: Captions, cuts, threads.
+        wanted: What a batch must hold.
+        tokenize: Of the model.
+        seed: Of order, captions and cuts.
+        global_batch: Samples of a step over all workers.
+        rank: Of this worker.
+        world_size: Workers now; the batches are the same for any number.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        index: Index,
+        config: DataConfig,
+        wanted: Wanted,
+        tokenize: Tokenizer,
+        *,
+        seed: int,
+        global_batch: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self._index = index
+        self._config = config
+        self._wanted = wanted
+        self._tokenize = tokenize
+        self._seed = seed
+        self._global_batch = global_batch
+        self._rank, self._world_size = rank, world_size
+        self._train = index.rows(held_back=False)
+        places = wanted.grid is not None or config.crop_share > 0
+        self._groups = _Groups(store, index, config.cache_bytes, places=places)
+
+    @property
+    def batches_an_epoch(self) -> int:
+        """Global batches of an epoch."""
+        return len(self._train) // self._global_batch
+
+    def batches(self, cursor: Cursor, epochs: int) -> Iterator[tuple[Cursor, Batch]]:
+        """This worker's part of every global batch from a cursor on, made ahead by threads.
+
+        Args:
+            cursor: The first batch.
+            epochs: Where to stop.
+
+        Yields:
+            The batch's own cursor, and the batch.
+        """
+        with ThreadPoolExecutor(self._config.threads, thread_name_prefix="loader") as pool:
+            ahead: deque[tuple[Cursor, Future[Batch]]] = deque()
+            for place, rows in self._places(cursor, epochs):
+                ahead.append((place, pool.submit(self.read, rows, place.epoch)))
+                if len(ahead) > self._config.prefetch:
+                    first, future = ahead.popleft()
+                    yield first, future.result()
+            while ahead:
+                first, future = ahead.popleft()
+                yield first, future.result()
+
+    def global_rows(self, cursor: Cursor) -> Rows:
+        """Numbers of the rows of a global batch."""
+        return self._train[self._order(cursor.epoch).batch(cursor.batch)]
+
+    def read(self, rows: Rows, epoch: int | None) -> Batch:
+        """Read rows with the captions and cuts of an epoch; None: as validation sees them."""
+        samples = [self._sample(int(row), epoch) for row in rows]
+        texts = [sample.choice.text for sample in samples]
+        pixels = np.stack([sample.pixels for sample in samples])
+        batch = Batch(
+            rows=torch.from_numpy(rows),
+            images=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(),
+            tokens=self._tokenize(texts),
+            keys=self._keys(rows, texts),
+            domain=torch.from_numpy(self._index.domain[rows]),
+        )
+        return batch if self._wanted.grid is None else self._with_places(batch, samples)
+
+    def _with_places(self, batch: Batch, samples: "list[_Sample]") -> Batch:
+        """Add phrases, boxes and densities."""
+        grid = self._wanted.grid
+        assert grid is not None
+        choices = [sample.choice for sample in samples]
+        boxes = np.array([relative(c.box, c.crop) for c in choices], np.float32)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        pointed = np.array([bool(c.phrase) for c in choices]) & (sides > 0).all(axis=1)
+        heat = np.stack([density(c.trace, c.crop, grid, self._wanted.sigma) for c in choices])
+        phrases = [c.phrase for c in choices]
+        return replace(
+            batch,
+            phrases=self._tokenize(phrases),
+            phrase_keys=self._keys(batch.rows.numpy(), phrases),
+            boxes=torch.from_numpy(boxes),
+            pointed=torch.from_numpy(pointed),
+            density=torch.from_numpy(heat),
+        )
+
+    def _keys(self, rows: Rows, texts: Sequence[str]) -> Tensor:
+        """(b, 3) hashes of video, clip and text."""
+        told = np.array([hashed(text.strip().lower()) for text in texts], np.int64)
+        return torch.from_numpy(
+            np.stack([self._index.video[rows], self._index.clip[rows], told], axis=1)
+        )
+
+    def _places(self, cursor: Cursor, epochs: int) -> Iterator[tuple[Cursor, Rows]]:
+        while cursor.epoch < epochs:
+            rows = share_of(self.global_rows(cursor), self._rank, self._world_size)
+            yield cursor, rows
+            cursor = advanced(cursor, self.batches_an_epoch)
+
+    def _order(self, epoch: int) -> Order:
+        known = getattr(self, "_current", None)
+        if known is None or known[0] != epoch:
+            order = Order(
+                self._index.group[self._train],
+                self._index.domain[self._train],
+                global_batch=self._global_batch,
+                seed=self._seed,
+                epoch=epoch,
+                alpha=self._config.domain_alpha,
+                window_rows=self._config.window_rows,
+            )
+            known = self._current = (epoch, order)
+        return known[1]
+
+    def _sample(self, row: int, epoch: int | None) -> "_Sample":
+        record = self._groups.row(row)
+        if epoch is None:
+            choice = whole(record.narrations, self._config)
+        else:
+            random = np.random.default_rng([self._seed, epoch, row])
+            choice = choose(record.narrations, self._config, random)
+        pixels = cut(record.image, record.size_px, choice.crop, self._wanted.image_px)
+        return _Sample(choice, pixels)
+
+
+class _Sample(NamedTuple):
+    choice: Choice
+    pixels: np.ndarray[Any, np.dtype[np.uint8]]
+
+
+class _Record(NamedTuple):
+    image: bytes
+    size_px: tuple[int, int]
+    narrations: list[dict[str, Any]]
+
+
+class _Groups:
+    """Row groups in memory, the least lately used ones dropped; safe for several threads."""
+
+    def __init__(self, store: ObjectStore, index: Index, cache_bytes: int, *, places: bool) -> None:
+        self._store = store
+        self._index = index
+        self._cache_bytes = cache_bytes
+        fields = _TEXTS + (_PLACES if places else [])
+        self._columns = _IMAGE + [f"narrations.list.element.{field}" for field in fields]
+        self._places = places
+        self._lock = threading.Lock()
+        self._held: OrderedDict[int, Future[pa.Table]] = OrderedDict()
+        self._held_bytes = 0
+
+    def row(self, row: int) -> _Record:
+        """One row of the index."""
+        table = self._group(int(self._index.group[row]))
+        place = int(self._index.row_in_group[row])
+        narrations = table["narrations"][place].as_py()
+        if not self._places:
+            narrations = [{**n, "boxes": ()} for n in narrations]
+        size_px = table["width_px"][place].as_py(), table["height_px"][place].as_py()
+        return _Record(table["image"][place].as_py()["bytes"], size_px, narrations)
+
+    def _group(self, group: int) -> pa.Table:
+        with self._lock:
+            future = self._held.get(group)
+            mine = future is None
+            if future is None:
+                future = self._held[group] = Future()
+            else:
+                self._held.move_to_end(group)
+        if mine:
+            try:
+                future.set_result(self._read(group))
+            except BaseException as error:
+                future.set_exception(error)
+                with self._lock:
+                    del self._held[group]
+                raise
+            self._keep_to_budget(future.result().nbytes)
+        return future.result()
+
+    def _read(self, group: int) -> pa.Table:
+        key = self._index.files[self._index.group_file[group]]
+        with self._store.input(key) as file:
+            return pq.ParquetFile(file, pre_buffer=True).read_row_group(
+                int(self._index.group_in_file[group]), columns=self._columns, use_threads=False
+            )
+
+    def _keep_to_budget(self, added_bytes: int) -> None:
+        with self._lock:
+            self._held_bytes += added_bytes
+            while self._held_bytes > self._cache_bytes and len(self._held) > 1:
+                group, future = next(iter(self._held.items()))
+                if not future.done():
+                    break
+                del self._held[group]
+                self._held_bytes -= future.result().nbytes
