@@ -181,3 +181,70 @@ def medical_mnist_pairs(
     for image, label in medical_mnist(path, held_back=False, seed=seed, without=without):
         told = tuple(narrated(label, random) for _ in range(captions))
         yield Pair(image, told, MEDICAL_MNIST[label][2])
+
+
+FINDINGS = ("disc", "ring", "cross", "bar", "wedge", "dots")
+_POINTING = ("look at the {} here", "this {}", "the {} that I circle", "here you see the {}")
+
+
+def region_pairs(count: int, *, seed: int = 0, side_px: int = 64) -> Iterator[Pair]:
+    """Grey noisy pictures with two findings each; a phrase, a box and a pointer's path for both.
+
+    The captions name both findings and no place: what lies where is told by the regions only.
+    """
+    random = np.random.default_rng([seed, 2])
+    for _ in range(count):
+        names = [str(name) for name in random.choice(FINDINGS, 2, replace=False)]
+        canvas = random.normal(90, 12, (side_px, side_px)).astype(np.float32)
+        boxes = [_draw(canvas, name, half, random) for half, name in enumerate(names)]
+        ok, encoded = cv2.imencode(".jpg", np.clip(canvas, 0, 255).astype(np.uint8))
+        if not ok:
+            raise RuntimeError("OpenCV cannot encode JPEG")
+        regions = tuple(
+            Region(_said(name, random), box, _circled(box, random))
+            for name, box in zip(names, boxes, strict=True)
+        )
+        told = f"a slide with a {names[0]} and a {names[1]}"
+        yield Pair(encoded.tobytes(), (told,), "general", regions)
+
+
+def _said(name: str, random: np.random.Generator) -> str:
+    return _POINTING[int(random.integers(len(_POINTING)))].format(name)
+
+
+def _draw(
+    canvas: np.ndarray[Any, np.dtype[np.float32]], name: str, half: int, random: np.random.Generator
+) -> XYXY:
+    """Draw a finding in the left or the right half; returns its box."""
+    side = canvas.shape[0]
+    radius = int(random.integers(side // 9, side // 6))
+    x = int(random.integers(radius, side // 2 - radius)) + half * (side // 2)
+    y = int(random.integers(radius, side - radius))
+    shade, thin = float(random.uniform(190, 250)), max(2, side // 24)
+    if name == "disc":
+        cv2.circle(canvas, (x, y), radius, shade, -1)
+    elif name == "ring":
+        cv2.circle(canvas, (x, y), radius - 1, shade, thin)
+    elif name == "cross":
+        cv2.line(canvas, (x - radius, y - radius), (x + radius, y + radius), shade, thin)
+        cv2.line(canvas, (x - radius, y + radius), (x + radius, y - radius), shade, thin)
+    elif name == "bar":
+        cv2.rectangle(canvas, (x - radius, y - thin), (x + radius, y + thin), shade, -1)
+    elif name == "wedge":
+        corners = [(x, y - radius), (x - radius, y + radius), (x + radius, y + radius)]
+        cv2.fillPoly(canvas, [np.array(corners, np.int32)], shade)
+    else:
+        for dx, dy in ((-1, -1), (1, -1), (-1, 1), (1, 1), (0, 0)):
+            place = x + dx * radius * 2 // 3, y + dy * radius * 2 // 3
+            cv2.circle(canvas, place, thin - 1, shade, -1)
+    return ((x - radius) / side, (y - radius) / side, (x + radius) / side, (y + radius) / side)
+
+
+def _circled(box: XYXY, random: np.random.Generator) -> tuple[tuple[float, float, float], ...]:
+    """A pointer that goes round inside a box for two seconds, ten points a second."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    angles = np.linspace(0, 2 * np.pi, 20) + random.uniform(0, 6)
+    dx = 0.35 * (box[2] - box[0]) * np.cos(angles) + random.normal(0, 0.01, 20)
+    dy = 0.35 * (box[3] - box[1]) * np.sin(angles) + random.normal(0, 0.01, 20)
+    places = np.clip(np.stack([x + dx, y + dy], axis=1), 0, 1)
+    return tuple((float(px), float(py), 0.1 * n) for n, (px, py) in enumerate(places))

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -204,6 +205,29 @@ def demo(
 
 
 @app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe that ships, or a YAML file.")],
+    out: Annotated[str, typer.Option("--out", help="The run: a folder or s3://bucket/prefix.")],
+    overrides: Overrides = None,
+    resume: Annotated[
+        str, typer.Option(help="`auto`: go on with what stands there; `never`: refuse it.")
+    ] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train GenMedCLIP on a dataset; the same command goes on where it was."""
+    from medpipe.cli import learn
+    from medpipe.config import load_config
+
+    if resume not in {"auto", "never"}:
+        raise ConfigError(f"--resume takes auto or never, not {resume!r}")
+    outcome = learn.train_run(
+        load_config(recipe, overrides or ()), out, err_console, resume=resume == "auto"
+    )
+    learn.show_training(outcome, out, out_console, as_json=as_json)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
 def doctor(
     out: Annotated[str | None, typer.Option("--out", help="Also check this dataset URI.")] = None,
     recipe: Recipe = None,
@@ -218,13 +242,17 @@ def doctor(
     raise typer.Exit(0 if all(f.ok or not f.needed for f in findings) else 2)
 
 
-def main() -> None:
-    """Run the command line; errors become one line and an exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors become one line and an exit code.
+
+    Args:
+        arguments: A verb and what belongs to it; None: those of the process.
+    """
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
     try:
-        app(standalone_mode=True)
+        app(arguments, standalone_mode=True)
     except ConfigError as error:
         _fail(error, 2)
     except KeyboardInterrupt:

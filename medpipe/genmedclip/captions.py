@@ -1,7 +1,10 @@
 """Chooses what is said about a picture in one epoch, and around which box it is cut."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -33,25 +36,24 @@ class Choice:
     trace: NDArray[np.float32]
 
 
-def choose(
-    narrations: Sequence[Mapping[str, Any]], config: DataConfig, random: np.random.Generator
-) -> Choice:
+def choose(narrations: Sequence[Mapping[str, Any]], config: DataConfig, random: Random) -> Choice:
     """Choose a caption by the weights of the kinds, a cut, and a phrase with its place.
 
     Args:
-        narrations: Rows of the `narrations` column; at least one of a kind with weight.
+        narrations: Rows of the `narrations` column, at least one of a kind with weight; without
+            `boxes` where nothing is cut around one or learned from it.
         config: Weights, crops.
         random: Of this sample in this epoch; drawn from in a fixed order.
     """
     weights = config.caption_weights()
     usable = [n for n in narrations if config.negated or not n["negated"]]
-    pointed = [n for n in usable if n["kind"] == "roi" and n["boxes"]]
+    pointed = [n for n in usable if n["kind"] == "roi" and n.get("boxes")]
     told = _drawn([n for n in usable if weights.get(n["kind"], 0) > 0], weights, random)
-    shown = pointed[int(random.integers(len(pointed)))] if pointed else None
-    cut, aspect, side = random.random(), random.random(), random.random(3)
+    shown = _one(pointed, random) if pointed else None
+    cut = random.random()
     if shown is not None and cut < config.crop_share:
         return _around(shown, config.crop_margin)
-    crop = _random_crop(config.min_scale, aspect, side)
+    crop = _random_crop(config.min_scale, random)
     if shown is None:
         return Choice(told["text"], crop, "", WHOLE, np.zeros((0, 3), np.float32))
     return Choice(told["text"], crop, shown["text"], _box(shown), _dwell(shown["trace"]))
@@ -68,14 +70,17 @@ def whole(narrations: Sequence[Mapping[str, Any]], config: DataConfig) -> Choice
 def _drawn(
     narrations: Sequence[Mapping[str, Any]],
     weights: Mapping[str, float],
-    random: np.random.Generator,
+    random: Random,
 ) -> Mapping[str, Any]:
     """First a kind by its weight, then one of that kind, so that many phrases do not drown one."""
     kinds = sorted({n["kind"] for n in narrations})
-    shares = np.cumsum([weights[kind] for kind in kinds])
-    kind = kinds[int(np.searchsorted(shares, random.random() * shares[-1], side="right"))]
-    some = [n for n in narrations if n["kind"] == kind]
-    return some[int(random.integers(len(some)))]
+    bounds = list(accumulate(weights[kind] for kind in kinds))
+    kind = kinds[bisect_right(bounds, random.random() * bounds[-1])]
+    return _one([n for n in narrations if n["kind"] == kind], random)
+
+
+def _one(some: Sequence[Mapping[str, Any]], random: Random) -> Mapping[str, Any]:
+    return some[int(random.random() * len(some))]
 
 
 def _around(shown: Mapping[str, Any], margin: float) -> Choice:
@@ -86,12 +91,12 @@ def _around(shown: Mapping[str, Any], margin: float) -> Choice:
     return Choice(shown["text"], crop, shown["text"], (x0, y0, x1, y1), _dwell(shown["trace"]))
 
 
-def _random_crop(min_scale: float, aspect: float, side: NDArray[np.float64]) -> XYXY:
+def _random_crop(min_scale: float, random: Random) -> XYXY:
     """A rectangle of at least `min_scale` of the area, sides at most 3:4 apart."""
-    area = min_scale + (1 - min_scale) * float(side[0])
-    ratio = float(np.exp((2 * aspect - 1) * np.log(4 / 3)))
+    area = min_scale + (1 - min_scale) * random.random()
+    ratio = (4 / 3) ** (2 * random.random() - 1) if min_scale < 1 else 1.0
     width, height = min(1.0, (area * ratio) ** 0.5), min(1.0, (area / ratio) ** 0.5)
-    x0, y0 = (1 - width) * float(side[1]), (1 - height) * float(side[2])
+    x0, y0 = (1 - width) * random.random(), (1 - height) * random.random()
     return x0, y0, x0 + width, y0 + height
 
 

@@ -5,22 +5,26 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from medpipe.genmedclip.captions import Choice, choose, relative, whole
 from medpipe.genmedclip.config import DataConfig
 from medpipe.genmedclip.index import Index, hashed
 from medpipe.genmedclip.models import Tokenizer
-from medpipe.genmedclip.order import Cursor, Order, Rows, advanced, share_of
+from medpipe.genmedclip.order import Cursor, Order, Rows, advanced, mixed, share_of
 from medpipe.genmedclip.pictures import cut, density
 from medpipe.storage import ObjectStore
 
+_FILES = 64  # open at a time
 _TEXTS = ["kind", "text", "negated"]
 _PLACES = ["boxes.list.element.xyxy", "trace.t_s", "trace.x", "trace.y", "trace.confidence"]
 _IMAGE = ["image.bytes", "width_px", "height_px"]
@@ -47,7 +51,7 @@ class Batch:
 
     Attributes:
         rows: (b,) int64, numbers of the rows in the index.
-        images: (b, 3, side, side) uint8 RGB.
+        images: (b, side, side, 3) uint8 RGB.
         tokens: (b, context) int64.
         keys: (b, 3) int64: hashes of video, clip and caption.
         domain: (b,) int64.
@@ -159,23 +163,23 @@ class Loader:
 
     def read(self, rows: Rows, epoch: int | None) -> Batch:
         """Read rows with the captions and cuts of an epoch; None: as validation sees them."""
-        samples = [self._sample(int(row), epoch) for row in rows]
-        texts = [sample.choice.text for sample in samples]
-        pixels = np.stack([sample.pixels for sample in samples])
+        side_px = self._wanted.image_px
+        pixels = np.empty((len(rows), side_px, side_px, 3), np.uint8)
+        choices = [self._fill(int(row), epoch, pixels[n]) for n, row in enumerate(rows)]
+        texts = [choice.text for choice in choices]
         batch = Batch(
             rows=torch.from_numpy(rows),
-            images=torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(),
+            images=torch.from_numpy(pixels),
             tokens=self._tokenize(texts),
             keys=self._keys(rows, texts),
             domain=torch.from_numpy(self._index.domain[rows]),
         )
-        return batch if self._wanted.grid is None else self._with_places(batch, samples)
+        return batch if self._wanted.grid is None else self._with_places(batch, choices)
 
-    def _with_places(self, batch: Batch, samples: "list[_Sample]") -> Batch:
+    def _with_places(self, batch: Batch, choices: list[Choice]) -> Batch:
         """Add phrases, boxes and densities."""
         grid = self._wanted.grid
         assert grid is not None
-        choices = [sample.choice for sample in samples]
         boxes = np.array([relative(c.box, c.crop) for c in choices], np.float32)
         sides = boxes[:, 2:] - boxes[:, :2]
         pointed = np.array([bool(c.phrase) for c in choices]) & (sides > 0).all(axis=1)
@@ -218,26 +222,29 @@ class Loader:
             known = self._current = (epoch, order)
         return known[1]
 
-    def _sample(self, row: int, epoch: int | None) -> "_Sample":
+    def _fill(self, row: int, epoch: int | None, pixels: NDArray[np.uint8]) -> Choice:
+        """Choose what is said about a row and decode its picture into place."""
         record = self._groups.row(row)
         if epoch is None:
             choice = whole(record.narrations, self._config)
         else:
-            random = np.random.default_rng([self._seed, epoch, row])
+            random = Random(mixed(self._seed, epoch, row))
             choice = choose(record.narrations, self._config, random)
-        pixels = cut(record.image, record.size_px, choice.crop, self._wanted.image_px)
-        return _Sample(choice, pixels)
-
-
-class _Sample(NamedTuple):
-    choice: Choice
-    pixels: np.ndarray[Any, np.dtype[np.uint8]]
+        cut(record.image, record.size_px, choice.crop, pixels)
+        return choice
 
 
 class _Record(NamedTuple):
-    image: bytes
+    image: pa.Buffer
     size_px: tuple[int, int]
     narrations: list[dict[str, Any]]
+
+
+class _Group(NamedTuple):
+    """A row group, unpacked once."""
+
+    records: list[_Record]
+    held_bytes: int
 
 
 class _Groups:
@@ -249,53 +256,62 @@ class _Groups:
         self._cache_bytes = cache_bytes
         fields = _TEXTS + (_PLACES if places else [])
         self._columns = _IMAGE + [f"narrations.list.element.{field}" for field in fields]
-        self._places = places
         self._lock = threading.Lock()
-        self._held: OrderedDict[int, Future[pa.Table]] = OrderedDict()
+        self._held: OrderedDict[int, Future[_Group]] = OrderedDict()
         self._held_bytes = 0
+        self._opened = lru_cache(_FILES)(self._open)
 
     def row(self, row: int) -> _Record:
         """One row of the index."""
-        table = self._group(int(self._index.group[row]))
-        place = int(self._index.row_in_group[row])
-        narrations = table["narrations"][place].as_py()
-        if not self._places:
-            narrations = [{**n, "boxes": ()} for n in narrations]
-        size_px = table["width_px"][place].as_py(), table["height_px"][place].as_py()
-        return _Record(table["image"][place].as_py()["bytes"], size_px, narrations)
+        group = self._group(int(self._index.group[row]))
+        return group.records[int(self._index.row_in_group[row])]
 
-    def _group(self, group: int) -> pa.Table:
+    def _group(self, number: int) -> _Group:
         with self._lock:
-            future = self._held.get(group)
+            future = self._held.get(number)
             mine = future is None
             if future is None:
-                future = self._held[group] = Future()
+                future = self._held[number] = Future()
             else:
-                self._held.move_to_end(group)
+                self._held.move_to_end(number)
         if mine:
             try:
-                future.set_result(self._read(group))
+                future.set_result(self._read(number))
             except BaseException as error:
                 future.set_exception(error)
                 with self._lock:
-                    del self._held[group]
+                    del self._held[number]
                 raise
-            self._keep_to_budget(future.result().nbytes)
+            self._keep_to_budget(future.result().held_bytes)
         return future.result()
 
-    def _read(self, group: int) -> pa.Table:
-        key = self._index.files[self._index.group_file[group]]
-        with self._store.input(key) as file:
-            return pq.ParquetFile(file, pre_buffer=True).read_row_group(
-                int(self._index.group_in_file[group]), columns=self._columns, use_threads=False
+    def _read(self, number: int) -> _Group:
+        key = self._index.files[self._index.group_file[number]]
+        file, lock = self._opened(key)
+        with lock:
+            table = file.read_row_group(
+                int(self._index.group_in_file[number]), columns=self._columns, use_threads=False
             )
+        images = table["image"].combine_chunks().field("bytes")
+        sizes = zip(table["width_px"].to_pylist(), table["height_px"].to_pylist(), strict=True)
+        narrations = table["narrations"].to_pylist()
+        records = [
+            _Record(images[place].as_buffer(), size_px, told)
+            for place, (size_px, told) in enumerate(zip(sizes, narrations, strict=True))
+        ]
+        # Unpacked narrations take about four times what Arrow needs for them.
+        return _Group(records, table["image"].nbytes + 4 * table["narrations"].nbytes)
+
+    def _open(self, key: str) -> tuple[pq.ParquetFile, threading.Lock]:
+        """A file with its footer read; closed when the last one who reads from it is done."""
+        return pq.ParquetFile(self._store.input(key), pre_buffer=True), threading.Lock()
 
     def _keep_to_budget(self, added_bytes: int) -> None:
         with self._lock:
             self._held_bytes += added_bytes
             while self._held_bytes > self._cache_bytes and len(self._held) > 1:
-                group, future = next(iter(self._held.items()))
+                number, future = next(iter(self._held.items()))
                 if not future.done():
                     break
-                del self._held[group]
-                self._held_bytes -= future.result().nbytes
+                del self._held[number]
+                self._held_bytes -= future.result().held_bytes

@@ -1,6 +1,5 @@
 """Training from an index to a checkpoint, on one worker of any number; plain torch."""
 
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from medpipe.genmedclip.meter import Meter, flops_a_sample
 from medpipe.genmedclip.models import build, patch_grid
 from medpipe.genmedclip.objective import Objective, Towers
 from medpipe.genmedclip.optim import learning_rate, make_optimizer, take_step
-from medpipe.genmedclip.order import Cursor, advanced
+from medpipe.genmedclip.order import Cursor, advanced, mark_of, mixed
 from medpipe.genmedclip.tracking import Tracker
 from medpipe.genmedclip.validation import Validation
 from medpipe.storage import ObjectStore
@@ -135,7 +134,7 @@ class Training:
         figures: dict[str, float] = {}
         batches = self._loader.batches(self._cursor, config.run.epochs)
         for place, batch in meter.waited(batches):
-            torch.manual_seed(_mixed(config.run.seed, self._step, self._seat.rank))
+            torch.manual_seed(mixed(config.run.seed, self._step, self._seat.rank))
             meter.add(objective.backward(batch.to(self._seat.device)), batch)
             rate = learning_rate(self._step, self._total_steps, config.optim)
             norm = take_step(
@@ -247,7 +246,8 @@ class Training:
         rows = self._loader.global_rows(place)
         return {
             "epoch": place.epoch + (place.batch + 1) / self._loader.batches_an_epoch,
-            "batch_mark": float(_mixed(*rows.tolist())),
+            "workers": float(self._seat.world_size),
+            "batch_mark": float(mark_of(rows)),
             "scale": float(self._built.model.logit_scale.detach().exp()),
         }
 
@@ -275,9 +275,3 @@ class Training:
         if self._config.run.peak_tflops is None or self._seat.rank != 0:
             return None
         return flops_a_sample(self._built, self._seat.device)
-
-
-def _mixed(*numbers: int) -> int:
-    """One number of 48 bits out of many."""
-    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=6).digest()
-    return int.from_bytes(digest, "big")

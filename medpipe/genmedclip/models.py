@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import cv2
@@ -19,6 +20,7 @@ from torch.nn import functional
 
 from medpipe.errors import ConfigError
 from medpipe.genmedclip.config import ModelConfig
+from medpipe.genmedclip.tokens import WordTokenizer
 
 _T = TypeVar("_T")
 Image = NDArray[np.uint8]
@@ -149,10 +151,10 @@ def _tokenizer(architecture: dict[str, Any]) -> Tokenizer:
     text = architecture["text_cfg"]
     length = text.get("context_length", 77)
     if "hf_tokenizer_name" in text:
-        return open_clip.HFTokenizer(  # type: ignore[no-any-return]
+        return open_clip.tokenizer.HFTokenizer(  # type: ignore[no-any-return]
             text["hf_tokenizer_name"], context_length=length, **text.get("tokenizer_kwargs", {})
         )
-    return open_clip.SimpleTokenizer(context_length=length)  # type: ignore[no-any-return]
+    return WordTokenizer(length)
 
 
 def _image_px(architecture: dict[str, Any]) -> int:
@@ -178,7 +180,7 @@ def _load(model: nn.Module, config: ModelConfig) -> None:
             raise ConfigError(f"cannot download {config.name}/{init}: {error}") from error
     try:
         open_clip.load_checkpoint(model, str(path), weights_only=True)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, UnpicklingError) as error:
         raise ConfigError(f"{path} does not fit model {config.name!r}: {error}") from error
 
 
@@ -203,7 +205,8 @@ def _from_folder(folder: Path) -> Built:
 
 
 def normalise(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(n, 3, h, w) uint8 on any device -> normalised floats as CLIP takes them."""
+    """(n, h, w, 3) uint8 on any device -> (n, 3, h, w) normalised floats as CLIP takes them."""
+    images = images.permute(0, 3, 1, 2)
     mean = torch.tensor(_MEAN, device=images.device, dtype=torch.float32).view(1, 3, 1, 1)
     std = torch.tensor(_STD, device=images.device, dtype=torch.float32).view(1, 3, 1, 1)
     return ((images.float() / 255 - mean) / std).to(dtype)
@@ -282,7 +285,7 @@ class Clip:
         digest = hashlib.sha256(json.dumps(self._built.config, sort_keys=True).encode())
         for key, value in sorted(self._model.state_dict().items()):
             digest.update(key.encode())
-            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
@@ -323,7 +326,7 @@ class Clip:
 
     def _pixels(self, images: Sequence[Image]) -> Tensor:
         stack = np.stack([fitted(image, self._built.image_px) for image in images])
-        return normalise(torch.from_numpy(stack).permute(0, 3, 1, 2).to(self._device))
+        return normalise(torch.from_numpy(stack).to(self._device))
 
 
 def load(reference: str, *, device: str = "cpu", batch: int = 64) -> Clip:

@@ -6,6 +6,7 @@ Inside a batch rows stand as their row groups do: with several workers each take
 and so reads few row groups besides its own.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -132,3 +133,14 @@ def advanced(cursor: Cursor, batches: int) -> Cursor:
     if cursor.batch + 1 < batches:
         return Cursor(cursor.epoch, cursor.batch + 1)
     return Cursor(cursor.epoch + 1, 0)
+
+
+def mixed(*numbers: int) -> int:
+    """One number of 48 bits out of many."""
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=6).digest()
+    return int.from_bytes(digest, "big")
+
+
+def mark_of(rows: Rows) -> int:
+    """A number of 48 bits that tells batches apart by their rows."""
+    return mixed(*rows.tolist())

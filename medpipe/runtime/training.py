@@ -28,6 +28,7 @@ from medpipe.storage import ObjectStore, open_store
 
 logger = logging.getLogger(__name__)
 
+EXIT_INTERRUPTED = 130
 _POLL_S = 0.5
 
 OnStep = Callable[[int, dict[str, float]], None]
@@ -54,7 +55,7 @@ class TrainingOutcome:
     @property
     def exit_code(self) -> int:
         """Exit code of the command line: 0, or 130 (interrupted, resumable)."""
-        return 0 if self.finished else 130
+        return 0 if self.finished else EXIT_INTERRUPTED
 
 
 def train(
@@ -75,7 +76,7 @@ def train(
     """
     began_s = time.time()
     store = _prepared(config, out, resume=resume)
-    with connected(config.runtime):
+    with connected(config.runtime, EXIT_INTERRUPTED):
         board = _Board.options(num_cpus=0).remote()  # type: ignore[attr-defined]
         with ThreadPoolExecutor(1) as pool, _stopping(board):
             fit = pool.submit(_fit, config, store.uri, board)
