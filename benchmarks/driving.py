@@ -42,10 +42,17 @@ IN_FLIGHT = ("scheduling.items_in_flight=100",)  # so that commits are in batche
 
 
 class OneStep:
-    """A walk of one step, `work`, on workers of one pool; see `medpipe.runtime.work.Work`."""
+    """A walk of one step, `work`, on workers of one pool; see `medpipe.runtime.work.Work`.
+
+    Attributes:
+        ends: When (monotonic seconds) and on which worker each step ended.
+    """
 
     walk = (Step("work", pool="work"),)
     record = Step("record", pool="work")
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[float, str]] = []
 
     def begin(self, run: RunStep, flight: Flight, actor: Any, actor_of: ActorOf) -> Ref:
         """Call `work` or `record` with the item's ticket."""
@@ -55,6 +62,7 @@ class OneStep:
     def keep(self, flight: Flight, step: str, worker: str, value: Any) -> tuple[float | None, int]:
         """Keep the manifest, if there is one."""
         flight.manifest = value
+        self.ends.append((time.monotonic(), worker))
         return None, 0
 
 
@@ -84,6 +92,11 @@ class Worker:
         """Last as long as the process."""
         while True:
             time.sleep(3600)
+
+    @ray.method(concurrency_group="life")
+    def leave(self) -> None:
+        """End the process."""
+        os._exit(0)
 
     def work(self, ticket: Ticket) -> Manifest | None:
         """Do nothing."""
@@ -128,6 +141,10 @@ class NullCommitter:
     def commit(self, manifests: list[Manifest]) -> None:
         """Nothing to commit."""
 
+    def compact(self) -> int:
+        """Nothing to merge."""
+        return 0
+
 
 @dataclass
 class Run:
@@ -137,6 +154,7 @@ class Run:
     wall_s: float
     memory: list[tuple[int, int]] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
+    ends: list[tuple[float, str]] = field(default_factory=list)
 
     @property
     def slope_bytes(self) -> float:
@@ -175,6 +193,7 @@ def drive(
     *,
     commits: bool = False,
     workers: int = WORKERS,
+    cpus: float = CPUS,
     overrides: tuple[str, ...] = (),
     item_id: Callable[[int], str] = "file:{:07d}".format,
 ) -> Run:
@@ -186,14 +205,15 @@ def drive(
         store = open_store(f"{folder}/out", config.storage)
         scheduler = Scheduler(config.scheduling, OneStep.walk, OneStep.record, {"work": workers})
         flights = Flights(config, queue, Dataset(store).known())
-        pools = Pools(config, store.uri, uuid.uuid4().hex, {"work": Kind(worker, CPUS)})
+        pools = Pools(config, store.uri, uuid.uuid4().hex, {"work": Kind(worker, cpus)})
         memory: list[tuple[int, int]] = []
 
         def look(driver: Driver) -> None:
             memory.append((driver.flights.tally.done, anonymous_bytes()))
 
         committer: Any = Committer(store) if commits else NullCommitter()
-        driver = Driver(config.runtime, flights, committer, scheduler, pools, look, work=OneStep())
+        work = OneStep()
+        driver = Driver(config.runtime, flights, committer, scheduler, pools, look, work=work)
         began_s = time.perf_counter()
         driver.run()
         wall_s = time.perf_counter() - began_s
@@ -201,7 +221,7 @@ def drive(
             raise RuntimeError(f"the job could not go on: {driver.failure}")
         if commits and len(Dataset(store).known()) != flights.tally.done:
             raise RuntimeError("the dataset holds other items than those that are done")
-        run = Run(flights.tally, wall_s, memory, queue.reasons())
+        run = Run(flights.tally, wall_s, memory, queue.reasons(), work.ends)
         queue.close()
     return run
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import medpipe
 from medpipe.dataset import Committer, Manifest, write_item
 from medpipe.dataset.rows import Provenance
+from medpipe.media.phash import perceptual_hash
 from medpipe.records import Item
 from medpipe.storage import ObjectStore
 
@@ -114,7 +115,7 @@ def _row(pair: Pair, index: int, origin: Provenance) -> dict[str, Any]:
         "width_px": width_px,
         "height_px": height_px,
         "sha256": digest,
-        "phash": digest[:16],
+        "phash": f"{perceptual_hash(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)):016x}",
         "scenes": [],
         "domains": [{"domain": pair.domain, "score": 1.0}],
         "unrecovered_px": 0,

@@ -25,7 +25,7 @@ import psutil
 from benchmarks.driving import Worker, cluster, drive
 from benchmarks.machine import about
 from medpipe.pipeline import Ticket
-from medpipe.runtime.workers import _no_exit
+from medpipe.runtime.workers import no_exit
 
 RESULTS = Path(__file__).parent / "results"
 ACTIONS = ("nothing", "raise", "sys.exit", "SIGKILL", "hang")
@@ -51,7 +51,7 @@ class Poisoned(Worker):
 
     def work(self, ticket: Ticket) -> None:
         """Take an item."""
-        with _no_exit():
+        with no_exit():
             act(ticket.item.id.split(":")[1].split("-")[0])
 
 

@@ -128,31 +128,34 @@ def simulate(items: int, workers: int, seed: int = 7) -> dict[str, float]:
 class Simulation:
     """A queue, workers on spot nodes and a clock; carries out the scheduler's orders."""
 
-    def __init__(self, items: int, workers: int, seed: int) -> None:
+    poison_share = POISON
+    throttled = THROTTLED
+    preempted_an_hour = PREEMPTED_AN_HOUR
+
+    def __init__(
+        self, items: int, workers: int, seed: int, retry: RetryPolicy | None = None
+    ) -> None:
         self.random = Random(seed)
         self.now_s = 0.0
-        self.scheduler = Scheduler(
-            SchedulingConfig(
-                retry=RetryPolicy(worker_start_failures=1_000_000),
-                items_in_flight=2 * workers + 200,
-                media_in_flight_s=1e12,
-                worker_max_steps=1_000_000,
-            ),
-            WALK,
-            RECORD,
-            {"work": workers},
+        self.workers = workers
+        self.config = SchedulingConfig(
+            retry=retry or RetryPolicy(),
+            items_in_flight=2 * workers + 200,
+            media_in_flight_s=1e12,
+            worker_max_steps=1_000_000,
         )
+        self.scheduler = self.new_scheduler()
         self.ready = deque(range(items))
         self.delayed: list[tuple[float, int]] = []
         self.tries: dict[int, ItemTries] = {}
-        self.poison = {f"{n}" for n in range(items) if self.random.random() < POISON}
+        self.poison = {f"{n}" for n in range(items) if self.random.random() < self.poison_share}
         self.ends: dict[str, str] = {}
         self.work_s: dict[str, float] = {}
         self.node_of: dict[str, int] = {}
         self.on_node: dict[int, set[str]] = {n: set() for n in range(workers // WORKERS_A_NODE)}
         self.at_work: dict[tuple[str, int], tuple[float, str]] = {}
         self.written: list[str] = []
-        self.later: list[tuple[float, int, Event | int | None]] = []
+        self.later: list[tuple[float, int, Event | int | str | None]] = []
         self.order = count()
         self.leased = 0
         self.stopped = False
@@ -160,6 +163,10 @@ class Simulation:
         self.last_end_s = self.busy_s = self.useful_s = self.sampled_s = 0.0
         self.events = self.sampled = self.preempted = 0
         self.none_left_s = self.busy_then_s = 0.0
+
+    def new_scheduler(self) -> Scheduler:
+        """A scheduler that knows nothing yet."""
+        return Scheduler(self.config, WALK, RECORD, {"work": self.workers})
 
     def run(self) -> None:
         """Let everything happen until the scheduler stops."""
@@ -169,12 +176,15 @@ class Simulation:
             self.at(self.next_loss_s(), node)
         while not self.stopped:
             self.now_s, _, what = heapq.heappop(self.later)
-            if what is None:
-                self.commit()
-            elif isinstance(what, int):
-                self.lose(what)
-            else:
-                self.tell(what)
+            match what:
+                case None:
+                    self.commit()
+                case int():
+                    self.lose(what)
+                case str():
+                    self.strike(what)
+                case _:
+                    self.tell(what)
 
     def tell(self, first: Event) -> None:
         """Tell the scheduler of an event and do what it says, until it has nothing more to say."""
@@ -247,7 +257,7 @@ class Simulation:
     def begin(self, run: RunStep) -> None:
         """Decide how long a step takes and how it ends."""
         if run.step == "fetch":
-            if self.random.random() < THROTTLED:
+            if self.random.random() < self.throttled:
                 slow = Failure(FailureKind.TRANSIENT, "throttled", "")
                 self.at(5, StepFailed(run.item_id, run.attempt, "fetch", slow))
                 return
@@ -257,7 +267,7 @@ class Simulation:
         self.at_work[run.item_id, run.attempt] = self.now_s, run.worker
         after_s = self.random.lognormvariate(0, WORK_S[1]) * WORK_S[0]
         if run.item_id in self.poison:
-            died = Failure(FailureKind.DEATH, "worker_died", "")
+            died = Failure(FailureKind.DEATH, "worker_died", "", unexplained=True)
             self.at(after_s / 2, WorkerDied(run.worker, died))
         else:
             self.at(after_s, StepDone(run.item_id, run.attempt, "work"))
@@ -292,6 +302,10 @@ class Simulation:
             self.tell(WorkerDied(worker, lost))
         self.at(self.next_loss_s(), node)
 
+    def strike(self, what: str) -> None:
+        """Something else happens from outside."""
+        raise NotImplementedError(what)
+
     def gone(self, worker: str) -> bool:
         """A worker is gone; what it did until now was work all the same."""
         node = self.node_of.pop(worker, None)
@@ -305,9 +319,9 @@ class Simulation:
 
     def next_loss_s(self) -> float:
         """Seconds until a node is lost."""
-        return self.random.expovariate(PREEMPTED_AN_HOUR / 3600)
+        return self.random.expovariate(self.preempted_an_hour / 3600)
 
-    def at(self, after_s: float, what: Event | int | None) -> None:
+    def at(self, after_s: float, what: Event | int | str | None) -> None:
         """Let something happen later."""
         heapq.heappush(self.later, (self.now_s + after_s, next(self.order), what))
 

@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from medpipe.dataset import ImageConfig
 from medpipe.errors import ConfigError
+from medpipe.genmedclip import GenMedClipConfig
 from medpipe.queues import QueueConfig
 from medpipe.records import Record
 from medpipe.scheduling import SchedulingConfig
@@ -37,6 +39,14 @@ _PREFIX = "MEDPIPE_"
 _NO_ROWS: dict[str, set[str]] = {
     "transcribe": {"device", "cpu_threads", "allow_download"},
 }
+
+
+# Kubernetes' syntax, which Ray checks by an expression that a hostile name can keep busy for ever.
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LABEL = re.compile(rf"(?:{_DOMAIN}(?:\.{_DOMAIN})*/)?{_NAME}")
+_SELECTOR = re.compile(rf"!?(?:{_NAME}|in\({_NAME}(?:, ?{_NAME})*\))")
+_LABEL_CHARACTERS, _SELECTOR_CHARACTERS = 253, 1000
 
 
 class PriceConfig(Record):
@@ -72,6 +82,16 @@ class RuntimeConfig(Record):
     transcribe_cpus: float = Field(1, gt=0, description="CPUs of a transcribe worker.")
     transcribe_gpus: float = Field(0, ge=0, description="GPUs of a transcribe worker, e.g. 0.5.")
     write_cpus: float = Field(1, gt=0, description="CPUs of a write worker.")
+    extract_labels: dict[str, str] = Field(
+        {},
+        description="Labels that the node of an extract worker must have, as Ray's selectors: "
+        "`L4`, `!L4`, `in(L4, A100)`.",
+    )
+    transcribe_labels: dict[str, str] = Field(
+        {},
+        description="The same for a transcribe worker, e.g. `{ray.io/accelerator-type: L4}`.",
+    )
+    write_labels: dict[str, str] = Field({}, description="The same for a write worker.")
     worker_memory_bytes: int = Field(
         4 << 30, ge=256 << 20, description="Memory a worker may hold before it ends itself."
     )
@@ -84,9 +104,25 @@ class RuntimeConfig(Record):
     audio_block_s: float = Field(
         120, ge=10, le=600, description="Longest block of sound that crosses to a transcriber."
     )
+    head_lost_s: float = Field(
+        45,
+        gt=0,
+        description="The job ends, to be resumed, when Ray's head was away for so long; Ray itself "
+        "ends it after RAY_gcs_rpc_server_reconnect_timeout_s (60).",
+    )
     object_store_bytes: int = Field(
         256 << 20, ge=80 << 20, description="Object store of a local cluster."
     )
+
+    @field_validator("extract_labels", "transcribe_labels", "write_labels")
+    @classmethod
+    def _labels_are_rays(cls, labels: dict[str, str]) -> dict[str, str]:
+        for name, wanted in labels.items():
+            if len(name) > _LABEL_CHARACTERS or not _LABEL.fullmatch(name):
+                raise ValueError(f"{name[:80]!r} is no name of a label")
+            if len(wanted) > _SELECTOR_CHARACTERS or not _SELECTOR.fullmatch(wanted):
+                raise ValueError(f"{wanted[:80]!r} is none of 'L4', '!L4', 'in(L4, A100)'")
+        return labels
 
 
 class MedpipeConfig(Record):
@@ -105,6 +141,7 @@ class MedpipeConfig(Record):
     scheduling: SchedulingConfig = SchedulingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     prices: PriceConfig = PriceConfig()
+    genmedclip: GenMedClipConfig = GenMedClipConfig()
 
     @property
     def acquiring(self) -> AcquireConfig:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -48,8 +49,14 @@ class Picture:
 
 
 def picture(name: str) -> Picture:
-    """Return the picture of a name."""
-    return _registry()[name]
+    """Return the picture of a name, or of the file that it names by its path."""
+    return _given(name) if Path(name).suffix else _registry()[name]
+
+
+@lru_cache(maxsize=16)
+def _given(path: str) -> Picture:
+    rgb = np.asarray(cv2.cvtColor(_read(path), cv2.COLOR_BGR2RGB), np.uint8)
+    return Picture(path, "a file that was given", "that of the file", lambda _slice: rgb)
 
 
 @lru_cache(maxsize=1)

@@ -53,7 +53,7 @@ class Slide:
     """One slide: a picture at a place, words round it, and the lines said over it.
 
     Attributes:
-        picture: Name in the picture registry.
+        picture: Name in the picture registry, or path of a picture file.
         place: Where the picture goes, shares of the content area (x0, y0, x1, y1); the picture
             keeps its aspect and is centred in the place.
         lines: What is said.

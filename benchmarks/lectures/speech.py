@@ -47,14 +47,14 @@ def speak(lines: list[tuple[str, list[str]]], way: str, seed: int) -> list[Spoke
     folder = Path(tempfile.gettempdir()) / "lecture-speech"
     folder.mkdir(exist_ok=True)
     paths = [folder / f"{_key(text, seed)}.npz" for text, _ in lines]
-    missing = [
-        {"text": text, "words": words, "out": str(path), "seed": seed}
+    missing = {
+        path: {"text": text, "words": words, "out": str(path), "seed": seed}
         for (text, words), path in zip(lines, paths, strict=True)
         if not path.exists()
-    ]
+    }
     if missing:
         worker = Path(__file__).with_name("say.py")
-        job = json.dumps(missing)
+        job = json.dumps(list(missing.values()))
         subprocess.run([sys.executable, str(worker)], input=job, text=True, check=True)
     return [_load(path) for path in paths]
 

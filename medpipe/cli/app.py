@@ -228,6 +228,40 @@ def train(
 
 
 @app.command()
+def evaluate(
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Runs, checkpoints or names of open_clip.", metavar="CHECKPOINT..."),
+    ],
+    suite: Annotated[str, typer.Argument(help="Name of a suite that ships, or a YAML file.")],
+    out: Annotated[str, typer.Option("--out", help="The report: a folder or s3://bucket/prefix.")],
+    data: Annotated[str, typer.Option(help="Folder or prefix that holds the test sets.")] = ".",
+    cache: Annotated[
+        str | None, typer.Option(help="Where embeddings are kept; None: beside the report.")
+    ] = None,
+    trained_on: Annotated[
+        str | None, typer.Option("--trained-on", help="Dataset to look for leaks in.")
+    ] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs to ask for.")] = 0,
+    recipe: Recipe = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Judge models on test sets of twelve domains, side by side."""
+    from medpipe.cli import learn
+    from medpipe.config import load_config
+
+    learn.check_extra()
+    from medpipe.runtime.judging import Evaluation
+
+    job = Evaluation(
+        models=tuple(models), suite=suite, data=data, out=out, cache=cache or f"{out}/cache",
+        trained_on=trained_on, gpus=gpus,
+    )  # fmt: skip
+    learn.evaluate_models(job, load_config(recipe, overrides or ()), out_console, as_json=as_json)
+
+
+@app.command()
 def doctor(
     out: Annotated[str | None, typer.Option("--out", help="Also check this dataset URI.")] = None,
     recipe: Recipe = None,

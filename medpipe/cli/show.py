@@ -128,7 +128,8 @@ def stale(count: int) -> None:
 def _already_in(report: RunReport) -> int:
     tally = report.outcome.tally
     fresh = tally.done + tally.rejected + tally.dead
-    return max(tally.already_in, len(report.enqueued.ids) - fresh - report.outcome.recovered)
+    rest = len(report.enqueued.ids) - fresh - report.outcome.recovered - report.outcome.left
+    return max(tally.already_in, rest)
 
 
 def funnel(found: Mapping[str, Any], console: Console) -> None:

@@ -48,6 +48,12 @@ def safe_name(item_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", item_id, count=1)
 
 
+def item_of_key(key: str) -> tuple[str, int]:
+    """The item and the generation of a manifest's key."""
+    _, _, name, file = key.split("/")
+    return name.replace("-", ":", 1), int(file.removesuffix(".json"))
+
+
 def item_folder(item_id: str) -> str:
     """Where an item's manifests lie; spread over 256 prefixes by a hash of the id."""
     spread = hashlib.sha256(item_id.encode()).hexdigest()[:2]

@@ -157,20 +157,21 @@ TABLES: dict[str, pa.Schema] = {
 ITEM_COLUMN = {"samples": "item_id", "transcripts": "item_id", "rejects": "item_id", "items": "id"}
 
 
-def file_schema(table: str, config_hash: str) -> pa.Schema:
+def file_schema(table: str, config_hash: str | None) -> pa.Schema:
     """The schema of a table's Parquet files, with the metadata that readers look for.
 
-    `huggingface` makes `datasets.load_dataset("parquet", ...)` decode the images.
+    `huggingface` makes `datasets.load_dataset("parquet", ...)` decode the images. The config is
+    named where it is the same for all rows; each row names its own.
     """
     schema = TABLES[table]
     features = {field.name: _feature(field.name, field.type) for field in schema}
-    return schema.with_metadata(
-        {
-            "huggingface": json.dumps({"info": {"features": features}}),
-            "medpipe.schema_version": str(SCHEMA_VERSION),
-            "medpipe.config_hash": config_hash,
-        }
-    )
+    metadata = {
+        "huggingface": json.dumps({"info": {"features": features}}),
+        "medpipe.schema_version": str(SCHEMA_VERSION),
+    }
+    if config_hash is not None:
+        metadata["medpipe.config_hash"] = config_hash
+    return schema.with_metadata(metadata)
 
 
 def _feature(name: str, kind: pa.DataType) -> Any:

@@ -1,18 +1,16 @@
 """Writes the Parquet files of one item's attempt and puts the manifest that decides for them."""
 
-import json
-import math
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medpipe import faults
+from medpipe.dataset.files import write_file
 from medpipe.dataset.manifest import Manifest, TableFile, safe_name
-from medpipe.dataset.schema import TABLES, file_schema
+from medpipe.dataset.schema import TABLES
 from medpipe.storage import ObjectStore
 
 Rows = Mapping[str, Iterable[dict[str, Any]]]
@@ -80,62 +78,10 @@ def _write_table(
     config_hash: str,
 ) -> TableFile | None:
     """Write one file; None when there are no rows."""
-    source = iter(rows)
-    group = list(islice(source, _ROWS_A_GROUP))
-    if not group:
-        return None
-    schema = file_schema(table, config_hash)
     name = f"{safe_name(item_id)}-{generation:06d}-{uuid.uuid4().hex[:12]}.parquet"
-    count = 0
-    with store.output(f"{table}/{name}") as sink:
-        writer = pq.ParquetWriter(sink, schema, compression="zstd")
-        while group:
-            writer.write_table(pa.Table.from_pylist(group, schema=schema))
-            count += len(group)
-            group = list(islice(source, _ROWS_A_GROUP))
-        writer.close()
-        size_bytes = sink.tell()
-    return TableFile(
-        table=table,
-        path=name,
-        size_bytes=size_bytes,
-        rows=count,
-        stats=_stats(writer.writer.metadata),
-    )
+    return write_file(store, table, name, _groups(table, iter(rows)), config_hash)
 
 
-def _stats(footer: pq.FileMetaData) -> str:
-    """Delta's statistics of a file from its Parquet footer: rows, and bounds of flat columns.
-
-    A column is left without bounds if any row group has none (Parquet drops those of long texts):
-    bounds that are too narrow would hide rows from readers that prune by them.
-    """
-    bounds: dict[str, tuple[Any, Any]] = {}
-    nulls: dict[str, int] = {}
-    unbounded: set[str] = set()
-    for g in range(footer.num_row_groups):
-        group = footer.row_group(g)
-        for column in map(group.column, range(group.num_columns)):
-            name, stats = column.path_in_schema, column.statistics
-            if "." in name or stats is None:
-                unbounded.add(name)
-                continue
-            nulls[name] = nulls.get(name, 0) + (stats.null_count or 0)
-            if stats.has_min_max and _is_json(stats.min) and _is_json(stats.max):
-                low, high = bounds.get(name, (stats.min, stats.max))
-                bounds[name] = (min(low, stats.min), max(high, stats.max))
-            elif stats.num_values:
-                unbounded.add(name)
-    bounded = [name for name in bounds if name not in unbounded]
-    return json.dumps(
-        {
-            "numRecords": footer.num_rows,
-            "minValues": {name: bounds[name][0] for name in bounded},
-            "maxValues": {name: bounds[name][1] for name in bounded},
-            "nullCount": nulls,
-        }
-    )
-
-
-def _is_json(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, int | float) and math.isfinite(value))
+def _groups(table: str, rows: Iterator[dict[str, Any]]) -> Iterator[pa.Table]:
+    while group := list(islice(rows, _ROWS_A_GROUP)):
+        yield pa.Table.from_pylist(group, schema=TABLES[table])

@@ -158,10 +158,6 @@ class RunConfig(Record):
     peak_tflops: float | None = Field(
         None, gt=0, description="Peak of one worker's device, for MFU; None: no MFU is told."
     )
-    tracker: Literal["none", "mlflow"] = Field(
-        "none", description="Where figures go besides TensorBoard files."
-    )
-    tracker_uri: str | None = Field(None, description="MLflow tracking URI.")
 
 
 class GenMedClipConfig(Record):

@@ -263,7 +263,7 @@ class Training:
     def _tracker(self, step: int) -> Tracker | None:
         if self._seat.rank != 0:
             return None
-        return Tracker(self._store, self._config.run, self._state().model_dump(mode="json"), step)
+        return Tracker(self._store, self._state().model_dump(mode="json"), step)
 
     def _save(self, tracker: Tracker | None) -> None:
         if tracker is None:

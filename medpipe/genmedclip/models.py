@@ -288,6 +288,11 @@ class Clip:
             digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
 
+    @property
+    def logit_scale(self) -> float:
+        """What cosines are multiplied with before a softmax."""
+        return float(self._model.logit_scale.detach().exp())
+
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """(h, w, 3) uint8 RGB of any size -> (n, d) unit vectors."""
         with torch.inference_mode():

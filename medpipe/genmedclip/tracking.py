@@ -1,6 +1,6 @@
 """Figures of a run: a line of JSON and a TensorBoard point each time, kept with the run.
 
-TensorBoard files are always written; MLflow takes the same figures where the config says so.
+TensorBoard files are what every tracking service can take in.
 """
 
 import json
@@ -8,8 +8,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from medpipe.errors import ConfigError
-from medpipe.genmedclip.config import RunConfig
 from medpipe.storage import ObjectStore
 
 
@@ -18,14 +16,11 @@ class Tracker:
 
     Args:
         store: Of the run.
-        run: Where else figures go.
         settings: Told once: the config as flat text.
         step: First step of this start.
     """
 
-    def __init__(
-        self, store: ObjectStore, run: RunConfig, settings: dict[str, Any], step: int
-    ) -> None:
+    def __init__(self, store: ObjectStore, settings: dict[str, Any], step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._store = store
@@ -34,15 +29,12 @@ class Tracker:
         self._folder = tempfile.TemporaryDirectory(prefix="medpipe-tensorboard-")
         self._writer = SummaryWriter(self._folder.name, purge_step=step)
         self._writer.add_text("config", f"```\n{json.dumps(settings, indent=1)}\n```")
-        self._mlflow = _mlflow(run, settings) if run.tracker == "mlflow" else None
 
     def log(self, step: int, figures: dict[str, float]) -> None:
         """Note figures of a step."""
         self._lines.append(json.dumps({"step": step, **figures}))
         for name, value in figures.items():
             self._writer.add_scalar(name, value, step)
-        if self._mlflow is not None:
-            self._mlflow.log_metrics({k.replace("/", "."): v for k, v in figures.items()}, step)
 
     def flush(self) -> None:
         """Bring what was noted to the run's store."""
@@ -52,28 +44,10 @@ class Tracker:
             self._store.write(f"tensorboard/{path.name}", path.read_bytes())
 
     def close(self) -> None:
-        """Flush, and end the run where it is tracked."""
+        """Flush for the last time."""
         self._writer.close()
         self.flush()
         self._folder.cleanup()
-        if self._mlflow is not None:
-            self._mlflow.end_run()
-
-
-def _mlflow(run: RunConfig, settings: dict[str, Any]) -> Any:
-    """The mlflow module with a run under way."""
-    try:
-        import mlflow
-    except ImportError as error:
-        raise ConfigError(
-            "run.tracker is mlflow, which is not installed: pip install mlflow-skinny"
-        ) from error
-    if run.tracker_uri:
-        mlflow.set_tracking_uri(run.tracker_uri)
-    mlflow.set_experiment("genmedclip")
-    mlflow.start_run()
-    mlflow.log_params(settings)
-    return mlflow
 
 
 def read_log(store: ObjectStore) -> list[dict[str, float]]:

@@ -16,6 +16,26 @@ class LeaseLost(MedpipeError):
     """The lease ran out and the item went to somebody else; drop what was done for it."""
 
 
+class DeathNote(Record):
+    """Evidence of a worker's death under an item.
+
+    Attributes:
+        at_s: Unix time.
+        step: What it was at.
+        code: Reason code.
+        detail: What is known of the process's end.
+        unexplained: It may have come from outside.
+        rate_per_h: Other unexplained deaths an hour of a worker, at that time.
+    """
+
+    at_s: float
+    step: str
+    code: str
+    detail: str
+    unexplained: bool
+    rate_per_h: float
+
+
 class Tries(Record):
     """What an item has cost so far, kept between leases.
 
@@ -24,7 +44,11 @@ class Tries(Record):
         deaths: Attempts in which a worker process died or ran into a deadline.
         bystanders: Attempts that ended because a worker died under another item.
         transients: Attempts that the world failed.
-        first_transient_at_s: Unix time of the first of these.
+        transient_s: Seconds that these took, with the waits ordered after them.
+        losses: Attempts in a row that Ray lost, with a node or by a fault of its own.
+        exposed_s: Worker-seconds for which a death would have been laid to it.
+        expected_deaths: How many deaths from outside were to be expected in them.
+        notes: Evidence of its deaths.
         generation: Newest generation of the item's rows that came to its end through this queue; a
             retry keeps it, so that a run knows rows that it shall replace from rows that are in.
         last_code: Reason code of the last failure.
@@ -35,7 +59,11 @@ class Tries(Record):
     deaths: int = 0
     bystanders: int = 0
     transients: int = 0
-    first_transient_at_s: float | None = None
+    transient_s: float = 0.0
+    losses: int = 0
+    exposed_s: float = 0.0
+    expected_deaths: float = 0.0
+    notes: tuple[DeathNote, ...] = ()
     generation: int = 0
     last_code: str | None = None
     last_detail: str | None = None

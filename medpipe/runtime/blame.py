@@ -7,6 +7,7 @@ RayError
 ├── RayActorError
 │   ├── ActorDiedError      gone for good: preempted, its node lost, or its process died
 │   └── ActorUnavailableError   not reachable now; ask again before judging
+├── RuntimeEnvSetupError    the worker's process cannot be made as asked for, nor the next one's
 ├── OutOfMemoryError        the node's memory monitor killed the worker
 ├── ObjectLostError ...     an argument lay on a node that is gone
 └── TaskCancelledError      we cancelled
@@ -57,11 +58,14 @@ def blame(error: BaseException) -> tuple[Failure, bool]:
         case rx.ActorDiedError():
             return _death(error), True
         case rx.OutOfMemoryError():
-            return Failure(FailureKind.DEATH, "out_of_memory", _short(error)), True
+            return _killed("out_of_memory", error), True  # by the node's monitor, which may err
         case rx.TaskCancelledError():
             return Failure(FailureKind.LOST, "cancelled", _short(error)), False
         case rx.WorkerCrashedError():
-            return Failure(FailureKind.DEATH, "worker_died", _short(error)), True
+            return _killed("worker_died", error), True
+        case rx.RuntimeEnvSetupError() | rx.ActorUnschedulableError():
+            # The next one would not start either: no loss that is free to try again.
+            return Failure(FailureKind.BUG, "worker_cannot_start", _short(error)), True
         case rx.RayError():
             return Failure(FailureKind.LOST, "ray_lost_it", _short(error)), False
         case _:
@@ -72,7 +76,15 @@ def _death(error: rx.RayError) -> Failure:
     text = str(error)
     if getattr(error, "preempted", False) or any(sign in text for sign in _NODE_GONE):
         return Failure(FailureKind.LOST, "node_lost", _short(error))
-    return Failure(FailureKind.DEATH, "worker_died", _short(error))
+    return _killed("worker_died", error)
+
+
+def _killed(code: str, error: rx.RayError) -> Failure:
+    """A death that may have come from outside.
+
+    Ray's text is the same for SIGKILL, SIGSEGV, SIGABRT, SIGBUS and `os._exit` (2.60, tried).
+    """
+    return Failure(FailureKind.DEATH, code, _short(error), unexplained=True)
 
 
 def _raised(error: rx.RayTaskError) -> Failure:

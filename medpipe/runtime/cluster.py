@@ -3,13 +3,14 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import ray
 
 from medpipe.config import RuntimeConfig
 from medpipe.errors import ConfigError
+from medpipe.runtime.head import watched_head
 
 logger = logging.getLogger(__name__)
 
@@ -27,27 +28,34 @@ _LOCAL_ENV = {
 
 
 @contextmanager
-def connected(config: RuntimeConfig) -> Iterator[None]:
-    """Be connected to Ray inside the block.
+def connected(config: RuntimeConfig, exit_code: int) -> Iterator[Callable[[], None]]:
+    """Be connected to Ray inside the block, under a watch over its head.
 
     A cluster given by `runtime.address` or RAY_ADDRESS is joined; a connection that stands already
     is used and left alone; otherwise a local cluster is started and ended.
 
+    Args:
+        config: Where Ray is.
+        exit_code: Of this process, if it waits in vain for an answer of a lost head.
+
+    Yields:
+        Returns at once, and raises `HeadLost` when the head or this process's node has gone.
+
     Raises:
         ConfigError: The cluster cannot be reached, or a local one does not start.
     """
-    if ray.is_initialized():
-        yield
-        return
+    stood = ray.is_initialized()
     address = config.address or os.environ.get("RAY_ADDRESS")
-    if address:
+    if not stood and address:
         _join(address)
-    else:
+    elif not stood:
         _start(config)
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with watched_head(config.head_lost_s, exit_code) as check_head:
+        try:
+            yield check_head
+        finally:
+            if not stood:
+                ray.shutdown()
 
 
 def _join(address: str) -> None:

@@ -18,6 +18,7 @@ from medpipe.queues import WorkQueue
 from medpipe.runtime.cluster import connected
 from medpipe.runtime.driver import Driver
 from medpipe.runtime.flights import Flights, Tally
+from medpipe.runtime.head import HeadLost
 from medpipe.runtime.metrics import RaySink
 from medpipe.runtime.pools import Pools, pool_sizes
 from medpipe.scheduling import Scheduler
@@ -61,7 +62,7 @@ class Outcome:
     Attributes:
         tally: What this run did.
         recovered: Items of earlier, killed runs that this one only had to commit.
-        interrupted: It was told to stop before the queue was empty.
+        interrupted: It was told to stop, or Ray's head was lost, before the queue was empty.
         limit: The limit that stopped it before the queue was empty, or None.
         left: Items that are still open in the queue.
         wall_s: Seconds from the call to the end.
@@ -123,16 +124,16 @@ def curate(
     if scheduling.fetch_deadline_s is None:  # the fetch ends itself first, with a better reason
         patience_s = config.fetch.download_timeout_s + scheduling.deadline_base_s
         scheduling = scheduling.model_copy(update={"fetch_deadline_s": patience_s})
-    with connected(config.runtime):
+    with connected(config.runtime, EXIT_INTERRUPTED) as check_head:
         up_s = time.time()
         scheduler = Scheduler(scheduling, VIDEO_WALK, RECORD_REJECTION, pool_sizes(config))
         sink = sink or RaySink()
         flights = Flights(config, queue, Dataset(store).known(), sink)
         pools = Pools(config, store.uri, uuid.uuid4().hex)
-        limiter = _Limiter(limits or Limits(), on_tick, sink)
+        limiter = _Limiter(limits or Limits(), on_tick, sink, check_head)
         driver = Driver(config.runtime, flights, committer, scheduler, pools, limiter, sink)
         with _draining(scheduler) as drained:
-            driver.run()
+            _run(driver, drained)
         ended_s = time.time()
     if driver.failure is not None:
         if driver.failure.code == "config_error":
@@ -150,18 +151,36 @@ def curate(
     )
 
 
+def _run(driver: Driver, drained: threading.Event) -> None:
+    """Run the job to its end, or until the cluster has gone, which is an interruption."""
+    try:
+        driver.run()
+    except HeadLost as error:
+        logger.error("%s; what was in flight is done by the next run", error)
+        drained.set()
+
+
 class _Limiter:
-    """Drains the job when a limit is reached; tells levels; passes every tick on."""
+    """Drains the job when a limit is reached; tells levels; passes every tick on.
+
+    Ends it by `HeadLost` when the cluster has gone.
+    """
 
     def __init__(
-        self, limits: Limits, on_tick: Callable[[Driver], None] | None, sink: Sink
+        self,
+        limits: Limits,
+        on_tick: Callable[[Driver], None] | None,
+        sink: Sink,
+        check_head: Callable[[], None],
     ) -> None:
         self._limits = limits
         self._on_tick = on_tick
         self._sink = sink
+        self._check_head = check_head
         self.reached: str | None = None
 
     def __call__(self, driver: Driver) -> None:
+        self._check_head()
         if self.reached is None:
             self.reached = self._limits.reached(driver.flights.tally, time.time())
             if self.reached is not None:

@@ -13,15 +13,13 @@ from typing import Any
 import ray
 
 from medpipe.config import RuntimeConfig
-from medpipe.dataset import Committer
-from medpipe.errors import Transient
 from medpipe.runtime.blame import Undecided, blame
+from medpipe.runtime.commits import Commits, Committing
 from medpipe.runtime.flights import Flights
 from medpipe.runtime.pools import Pools, Ref
 from medpipe.runtime.work import VIDEO, Work
 from medpipe.scheduling import (
     Commit,
-    Committed,
     Event,
     Failure,
     FailureKind,
@@ -52,6 +50,7 @@ _UNIX_ZERO_S = time.time() - time.monotonic()
 
 _TICK_S = 0.5
 _WAIT_S = 0.2
+_WAIT_FOR_COMMIT_S = 0.05
 _UNREACHABLE_S = 30.0
 
 
@@ -89,7 +88,7 @@ class Driver:
         self,
         config: RuntimeConfig,
         flights: Flights,
-        committer: Committer,
+        committer: Committing,
         scheduler: Scheduler,
         pools: Pools,
         on_tick: Callable[["Driver"], None] | None = None,
@@ -100,7 +99,7 @@ class Driver:
         self.flights = flights
         self.scheduler = scheduler
         self.failure: Failure | None = None
-        self._committer = committer
+        self._commits = Commits(committer)
         self._pools = pools
         self._on_tick = on_tick
         self._sink = sink
@@ -132,6 +131,7 @@ class Driver:
                     self._collect()
         finally:
             self._pools.end_all()
+            self._commits.close()
 
     # Events in ------------------------------------------------------------------------------
 
@@ -142,11 +142,12 @@ class Driver:
 
     def _collect(self) -> None:
         """Turn finished calls into events; waits a little when there are none."""
+        wait_s = _WAIT_FOR_COMMIT_S if self._commits.busy else _WAIT_S
         if not self._calls:
-            time.sleep(_WAIT_S)
+            time.sleep(wait_s)
             return
         refs = list(self._calls)
-        ready, _ = ray.wait(refs, num_returns=1, timeout=_WAIT_S, fetch_local=False)
+        ready, _ = ray.wait(refs, num_returns=1, timeout=wait_s, fetch_local=False)
         if ready:
             more, _ = ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False)
             ready = more or ready
@@ -268,26 +269,17 @@ class Driver:
 
     def _commit_if_due(self) -> None:
         """Commit what was written when enough of it waits, or long enough, or all waits for it."""
-        if not self._written:
+        self._events.extend(self._commits.ended(self.flights.get))
+        if not self._written or self._commits.busy:
             return
         due = (
             len(self._written) >= min(self._config.commit_items, self.scheduler.items_in_flight)
             or _now_s() - self._written_since_s >= self._config.commit_s
         )
-        if not due:
-            return
-        flights = self.flights.having(self._written)
-        self._written, self._written_since_s = [], 0.0
-        try:
-            self._committer.commit([f.manifest for f in flights if f.manifest is not None])
-        except Transient as error:
-            failure = Failure(FailureKind.TRANSIENT, error.code, error.detail)
-            for flight in flights:
-                item_id = flight.lease.item.id
-                self._events.append(StepFailed(item_id, flight.attempt, "commit", failure))
-            return
-        for flight in flights:
-            self._events.append(Committed(flight.lease.item.id))
+        if due:
+            flights = self.flights.having(self._written)
+            self._written, self._written_since_s = [], 0.0
+            self._commits.begin(flights)
 
 
 def _now_s() -> float:

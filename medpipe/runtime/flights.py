@@ -3,7 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from urllib.parse import urlsplit
 
 from medpipe import faults
@@ -16,6 +16,7 @@ from medpipe.queues import Lease, LeaseLost, Tries, WorkQueue
 from medpipe.records import Transcript, Video
 from medpipe.runtime.pools import Ref
 from medpipe.scheduling import (
+    DeathNote,
     Event,
     Failure,
     Finish,
@@ -233,22 +234,13 @@ class Flights:
 
 
 def _item_tries(tries: Tries) -> ItemTries:
-    return ItemTries(
-        bugs=tries.bugs,
-        deaths=tries.deaths,
-        bystanders=tries.bystanders,
-        transients=tries.transients,
-        first_transient_at_s=tries.first_transient_at_s,
-    )
+    kept = tries.model_dump(include={f.name for f in fields(ItemTries)} - {"notes"})
+    return ItemTries(**kept, notes=tuple(DeathNote(**note.model_dump()) for note in tries.notes))
 
 
 def _queue_tries(tries: ItemTries, failure: Failure | None, generation: int) -> Tries:
     return Tries(
-        bugs=tries.bugs,
-        deaths=tries.deaths,
-        bystanders=tries.bystanders,
-        transients=tries.transients,
-        first_transient_at_s=tries.first_transient_at_s,
+        **asdict(tries),
         generation=generation,
         last_code=failure.code if failure else None,
         last_detail=f"{failure.step}: {failure.detail}" if failure else None,

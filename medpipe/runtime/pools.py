@@ -1,21 +1,28 @@
 """Starts, feeds and ends the actors; each belongs to the driver, which alone replaces them."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 from ray.actor import ActorHandle
 
 from medpipe.config import MedpipeConfig
+from medpipe.runtime.head import HeadLost
+from medpipe.runtime.nodes import living_nodes
 from medpipe.runtime.workers import ExtractWorker, TranscribeWorker, WriteWorker
+
+logger = logging.getLogger(__name__)
 
 Ref = ray.ObjectRef[Any]
 
 # Calls of these groups run beside a worker's step: fetching the next file, serving sound, and
 # showing that it lives (one call for good, one for what must not wait).
 _GROUPS = {"fetch": 1, "sound": 2, "life": 2}
+
+_LEAVE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,41 +31,65 @@ class Kind:
 
     Attributes:
         worker: Class, built with a worker's name, the config and the dataset's URI. It has `open`
-            (returns its node), `close`, `ping`, `life` (never returns, in the group of that name)
-            and `drop`, beside the methods of its steps.
-        cpus: What one of them asks of the cluster.
+            (returns its node), `close`, `ping`, `life` (never returns, in the group of that name),
+            `leave` (ends the process) and `drop`, beside the methods of its steps.
+        cpus: What one of them asks of its node.
         gpus: The same.
+        labels: What its node's labels must be, as Ray's label selectors.
     """
 
     worker: type
     cpus: float = 1.0
     gpus: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def video_kinds(config: MedpipeConfig) -> dict[str, Kind]:
     """The pools of the video walk: who holds files, who a model, and who the store."""
-    runtime = config.runtime
+    own = config.runtime
     return {
-        "extract": Kind(ExtractWorker, runtime.extract_cpus),
-        "transcribe": Kind(TranscribeWorker, runtime.transcribe_cpus, runtime.transcribe_gpus),
-        "write": Kind(WriteWorker, runtime.write_cpus),
+        "extract": Kind(ExtractWorker, own.extract_cpus, 0.0, own.extract_labels),
+        "transcribe": Kind(
+            TranscribeWorker, own.transcribe_cpus, own.transcribe_gpus, own.transcribe_labels
+        ),
+        "write": Kind(WriteWorker, own.write_cpus, 0.0, own.write_labels),
     }
 
 
 def pool_sizes(config: MedpipeConfig) -> dict[str, int]:
-    """Most workers of each pool: as configured, else by the CPUs and GPUs of the cluster now."""
-    have: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    runtime = config.runtime
-    cpus = max(1, int(have.get("CPU", 1)))
+    """Most workers of each pool: as configured, else by what the nodes that it may use have now.
+
+    Warns of a pool whose workers no node can take now.
+    """
+    runtime, kinds = config.runtime, video_kinds(config)
+    nodes = living_nodes()
+    for name, kind in kinds.items():
+        if not any(node.takes(kind.cpus, kind.gpus, kind.labels) for node in nodes):
+            logger.warning("%s", _nowhere(name, kind))
+
+    def total(name: str, resource: str) -> float:
+        labels = kinds[name].labels
+        return sum(node.resources.get(resource, 0.0) for node in nodes if node.has(labels))
+
     if runtime.transcribe_gpus:
-        listeners = max(1, int(have.get("GPU", 0) / runtime.transcribe_gpus))
+        listeners = total("transcribe", "GPU") / runtime.transcribe_gpus
     else:
-        listeners = max(1, cpus // 3)
+        listeners = total("transcribe", "CPU") // 3
     return {
-        "extract": runtime.extract_workers or max(1, cpus // 2),
-        "transcribe": runtime.transcribe_workers or listeners,
-        "write": runtime.write_workers or max(1, cpus // 8),
+        "extract": runtime.extract_workers or max(1, int(total("extract", "CPU")) // 2),
+        "transcribe": runtime.transcribe_workers or max(1, int(listeners)),
+        "write": runtime.write_workers or max(1, int(total("write", "CPU")) // 8),
     }
+
+
+def _nowhere(name: str, kind: Kind) -> str:
+    asked = f"{kind.cpus:g} CPUs" + (f", {kind.gpus:g} GPUs" if kind.gpus else "")
+    if kind.labels:
+        asked += ", labels " + ", ".join(f"{key}: {value}" for key, value in kind.labels.items())
+    return (
+        f"no node of the cluster can now take a worker of the pool {name} ({asked});"
+        f" items wait until one joins or runtime.{name}_* asks for less"
+    )
 
 
 class Pools:
@@ -88,20 +119,28 @@ class Pools:
         """Ask for an actor.
 
         Returns:
-            A reference that resolves to its process id once it is open, and one that never
+            A reference that resolves to the id of its node once it is open, and one that never
             resolves and fails when the actor dies.
+
+        Raises:
+            HeadLost: Ray's head does not take the order, e.g. because it has forgotten this job.
         """
         kind = self._kinds[pool]
         options_of_class: dict[str, Any] = {"concurrency_groups": _GROUPS}
         actor_class: Any = ray.remote(**options_of_class)(kind.worker)
-        actor = actor_class.options(
+        ordered = actor_class.options(
             name=f"{worker}-{self._run_id[:8]}",
             namespace="medpipe",
             max_restarts=0,
             max_task_retries=0,
             num_cpus=kind.cpus,
             num_gpus=kind.gpus,
-        ).remote(worker, self._config, self._out)
+            label_selector=dict(kind.labels) or None,
+        )
+        try:
+            actor = ordered.remote(worker, self._config, self._out)
+        except ray.exceptions.RayError as error:
+            raise HeadLost(f"Ray's head starts no worker for this job any more: {error}") from error
         self._actors[worker] = actor
         return actor.open.remote(), actor.life.remote()
 
@@ -125,6 +164,9 @@ class Pools:
         self.end(worker)
 
     def end_all(self) -> None:
-        """End every worker."""
+        """End every worker; each is told itself, because Ray ends none without its head."""
+        told: list[Any] = [actor.leave.remote() for actor in self._actors.values()]
+        if told:
+            ray.wait(told, num_returns=len(told), timeout=_LEAVE_S, fetch_local=False)
         for worker in list(self._actors):
             self.end(worker)

@@ -1,5 +1,6 @@
 """What runs inside Ray's actors: thin shells around the steps of the pipeline."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -28,11 +29,14 @@ _T = TypeVar("_T")
 
 
 @contextmanager
-def _no_exit() -> Iterator[None]:
-    """Turn `sys.exit` in a step into an error of ours.
+def no_exit() -> Iterator[None]:
+    """Turn `sys.exit` in the block into an error of ours; every step of a worker runs in one.
 
     Ray would wait for the worker's other calls before it lets the process go, and `life` never
     ends (2.60).
+
+    Raises:
+        RuntimeError: Something in the block called `sys.exit`.
     """
     try:
         yield
@@ -69,6 +73,11 @@ class _Worker:
         """
         self._watchdog.wait()
 
+    @ray.method(concurrency_group="life")
+    def leave(self) -> None:
+        """End the process at once; its scratch goes with it."""
+        os._exit(0)
+
 
 @dataclass(slots=True)
 class _Held:
@@ -94,7 +103,7 @@ class ExtractWorker(_Worker):
         folder = Path(tempfile.mkdtemp(dir=self._scratch.path))
         timings = Timings()
         try:
-            with timings.stage("acquire"), _no_exit():
+            with timings.stage("acquire"), no_exit():
                 video = _whole(Video, pipeline.fetch(item, folder, self._config))
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -106,7 +115,7 @@ class ExtractWorker(_Worker):
         """Watch a held video; two results, so that the driver need not carry the images."""
         held = self._holding(item_id)
         timings = Timings()
-        with timings.stage("extract"), _no_exit():
+        with timings.stage("extract"), no_exit():
             watched = _whole(Watched, pipeline.watch(held.video, held.folder, self._config))
         return timings, watched
 
@@ -115,7 +124,7 @@ class ExtractWorker(_Worker):
         """The next block of a held video's sound (None at its end), and its CPU seconds."""
         held = self._holding(item_id)
         cpu_s = time.thread_time()
-        with _no_exit():
+        with no_exit():
             block = next(held.blocks, None)
         return block, time.thread_time() - cpu_s
 
@@ -155,7 +164,7 @@ class TranscribeWorker(_Worker):
     def transcribe(self, item_id: str, source: ActorHandle[Any]) -> tuple[Transcript, Timings]:
         """Listen to an item's sound, one block ahead of the model."""
         timings = Timings()
-        with timings.stage("transcribe", time.process_time), _no_exit():
+        with timings.stage("transcribe", time.process_time), no_exit():
             blocks = _pulled(source, item_id, timings)
             transcript = pipeline.listen(item_id, blocks, self._transcriber)
         return _whole(Transcript, transcript), timings
@@ -181,7 +190,7 @@ class WriteWorker(_Worker):
         timings: Timings,
     ) -> Manifest:
         """Write a good item's rows and put its manifest."""
-        with _no_exit():
+        with no_exit():
             manifest = pipeline.write(
                 ticket, video, watched, transcript, timings, self._store, self._config
             )
@@ -189,7 +198,7 @@ class WriteWorker(_Worker):
 
     def record(self, ticket: Ticket, rejection: Drop, video: Video | None) -> Manifest:
         """Write a rejected item's rows and put its manifest."""
-        with _no_exit():
+        with no_exit():
             return pipeline.record_rejection(ticket, rejection, video, self._store, self._config)
 
     def close(self) -> None:

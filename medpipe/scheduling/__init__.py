@@ -4,6 +4,7 @@ from medpipe.scheduling.breaker import BreakerConfig
 from medpipe.scheduling.events import (
     Commit,
     Committed,
+    DeathNote,
     Event,
     Failure,
     FailureKind,
@@ -35,6 +36,7 @@ __all__ = [
     "BreakerConfig",
     "Commit",
     "Committed",
+    "DeathNote",
     "Event",
     "Failure",
     "FailureKind",

@@ -55,9 +55,10 @@ class Breakers:
         if breaker is not None and breaker.in_a_row >= self._config.failures:
             breaker.probing = True
 
-    def succeeded(self, place: str) -> None:
-        """A step went well at this place."""
-        self._by_place.pop(place, None)
+    def succeeded(self, place: str) -> bool:
+        """A step went well at this place; tells whether its breaker was open."""
+        breaker = self._by_place.pop(place, None)
+        return breaker is not None and breaker.in_a_row >= self._config.failures
 
     def failed(self, place: str, now_s: float) -> None:
         """A step failed there through the world's fault."""

@@ -113,6 +113,15 @@ class Crew:
         return iter(list(self._workers.items()))
 
     @property
+    def up(self) -> int:
+        """How many workers are up."""
+        return len(self._workers) - sum(map(self.starting, self._rosters))
+
+    def starting(self, pool: str) -> int:
+        """How many workers of a pool start."""
+        return self._rosters[pool].starting
+
+    @property
     def pools(self) -> list[str]:
         """Names of the pools."""
         return list(self._rosters)
@@ -215,15 +224,19 @@ class Crew:
         idle = [first for line in (roster.fresh, roster.rested) if (first := line.first())]
         return min(idle)[1] if idle else None
 
-    def ahead(self, pool: str, lane: str) -> str | None:
+    def ahead(self, pool: str, lane: str, waiting: int) -> str | None:
         """A busy worker that may begin a step of one more item beside its work.
 
-        None while the pool may still grow, or a worker of it starts or is idle.
+        Args:
+            pool: Of the worker.
+            lane: Of the step.
+            waiting: Steps that wait there; each worker that starts or may be started is left one
+                of them. None is begun ahead while a worker is idle.
         """
         roster = self._rosters[pool]
-        if lane == "compute" or self._config.prefetch_items == 0:
+        if lane == "compute" or self._config.prefetch_items == 0 or roster.resting:
             return None
-        if len(roster.workers) < roster.limit or roster.starting or roster.resting:
+        if waiting <= roster.limit - len(roster.workers) + roster.starting:
             return None
         if lane not in roster.ahead:
             roster.ahead[lane] = Ranked()

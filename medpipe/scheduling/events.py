@@ -17,23 +17,63 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a step failed; `step` is filled in by the scheduler."""
+    """Why a step failed; `step` is filled in by the scheduler.
+
+    Attributes:
+        unexplained: A death that may as well have come from outside (SIGKILL, the machine's
+            memory); one with a known cause (the worker's own memory limit, a deadline) is not.
+    """
 
     kind: FailureKind
     code: str
     detail: str
     step: str = ""
+    unexplained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeathNote:
+    """Evidence of one death under an item.
+
+    Attributes:
+        at_s: Unix time.
+        step: What it was at.
+        code: Reason code.
+        detail: What is known of the process's end.
+        unexplained: It may have come from outside.
+        rate_per_h: Other unexplained deaths an hour of a worker, at that time.
+    """
+
+    at_s: float
+    step: str
+    code: str
+    detail: str
+    unexplained: bool
+    rate_per_h: float
 
 
 @dataclass(frozen=True, slots=True)
 class ItemTries:
-    """What an item has cost so far; mirrors what the queue keeps between leases."""
+    """What an item has cost so far; mirrors what the queue keeps between leases.
+
+    Attributes:
+        exposed_s: Worker-seconds for which a death would have been laid to it.
+        expected_deaths: How many deaths surely from outside were to be expected in them.
+        transient_s: Seconds that its tries which the world failed took, with the waits ordered
+            after them; not those in which it stood in line.
+        losses: Attempts in a row that Ray lost: its node went, or a fault of Ray's own.
+        notes: Evidence of its deaths.
+    """
 
     bugs: int = 0
     deaths: int = 0
     bystanders: int = 0
     transients: int = 0
-    first_transient_at_s: float | None = None
+    transient_s: float = 0.0
+    losses: int = 0
+    exposed_s: float = 0.0
+    expected_deaths: float = 0.0
+    notes: tuple[DeathNote, ...] = ()
 
 
 # Events -------------------------------------------------------------------------------------

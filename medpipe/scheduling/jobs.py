@@ -5,10 +5,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from medpipe.scheduling.background import Background
 from medpipe.scheduling.events import Failure, FailureKind, ItemTries
 from medpipe.scheduling.lines import Lines, Turn
+from medpipe.scheduling.policy import Attempt, jitter
 
 STORE = "the store"  # as no host is named
+
+_WAKE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,9 @@ class Job:
         rejection: Set once the item is to be recorded as rejected.
         written: Its last step is done; a commit follows.
         not_before_s: Unix time before which nothing of it is started.
+        began_s: Unix time at which its first step began.
+        exposed_s: Worker-seconds that it has had on workers which it left.
+        on: Since when (Unix time) it has been on a worker, running or held.
     """
 
     item_id: str
@@ -76,6 +83,32 @@ class Job:
     store_failures: int = 0
     store_failed_at_s: float = 0.0
     not_before_s: float = float("-inf")
+    began_s: float | None = None
+    exposed_s: float = 0.0
+    on: dict[str, float] = field(default_factory=dict)
+
+    def comes_on(self, worker: str, now_s: float) -> None:
+        """A step of it begins on a worker."""
+        self.began_s = now_s if self.began_s is None else self.began_s
+        self.on.setdefault(worker, now_s)
+
+    def leaves(self, worker: str, now_s: float) -> None:
+        """A worker has nothing to do with it any more."""
+        self.exposed_s += max(0.0, now_s - self.on.pop(worker, now_s))
+
+    def ends(self, now_s: float, background: Background) -> Attempt:
+        """Its attempt is over; tells what it was."""
+        for worker in list(self.on):
+            self.leaves(worker, now_s)
+        until_s = self.store_failed_at_s or now_s  # it has sat out the store's outage since
+        took_s = 0.0 if self.began_s is None else max(0.0, until_s - self.began_s)
+        return Attempt(
+            took_s=took_s,
+            exposed_s=self.exposed_s,
+            rate_per_s=background.rate_per_s(now_s, besides=self.item_id),
+            sure_per_s=background.rate_per_s(now_s, sure=True),
+            watched_s=background.watched_s,
+        )
 
     def leans_on(self, step: Step | None) -> str:
         """Which part of the world a step (None: a commit) needs: the host, the store, or none."""
@@ -109,10 +142,12 @@ class Jobs:
         lines: Those of their steps that wait for a worker.
         media_s: Seconds of media in flight.
         media_bytes: Bytes of it.
+        written: Items that only wait for a commit.
     """
 
     def __init__(self) -> None:
         self.lines = Lines()
+        self.written = 0
         self.media_s = 0.0
         self.media_bytes = 0
         self._jobs: dict[str, Job] = {}
@@ -147,6 +182,7 @@ class Jobs:
         """Drop an item."""
         job = self._jobs.pop(item_id, None)
         if job is not None:
+            self.written -= job.written
             self._wanted.subtract(job.pools())
             self._count_media(job, -1)
             self._leave_lines(job)
@@ -189,7 +225,9 @@ class Jobs:
         before = job.pools()
         job.running.discard(step)
         job.done.add(step)
+        self.written += last and not job.written
         job.written = job.written or last
+        job.store_failures, job.store_failed_at_s = 0, 0.0
         self._wanted.subtract(before - job.pools())
         self.touch(job.item_id)
 
@@ -212,6 +250,13 @@ class Jobs:
         self._leave_lines(job)
         job.not_before_s = until_s
         heapq.heappush(self._later, (until_s, job.attempt, job.item_id))
+
+    def wake(self, now_s: float) -> None:
+        """Let what waits for the store begin soon, but not all of it at once."""
+        for job in self._jobs.values():
+            soon_s = now_s + _WAKE_S * jitter(job.item_id)
+            if job.store_failures and job.not_before_s > soon_s:
+                self.rest(job, soon_s)
 
     def to_look_at(self, now_s: float) -> list[Job]:
         """Items that were touched or have rested since the last call, oldest first."""

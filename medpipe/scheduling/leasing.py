@@ -53,7 +53,7 @@ class Leasing:
             now_s: Unix time.
             store_down_s: Seconds for which the store is left alone.
         """
-        room = self._config.items_in_flight - len(self._jobs)
+        room = self._config.items_in_flight - len(self._jobs) + self._jobs.written
         if room <= 0 or self._draining or self._asked or now_s < self._poll_at_s or store_down_s:
             return 0
         if self._jobs and not self._has_room_for_media():

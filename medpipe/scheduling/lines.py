@@ -70,10 +70,11 @@ class Lines:
             line = self._lines.setdefault(pool, {}).setdefault(lane, Ranked())
         line.put(turn, inside=inside)
 
-    def heads(self, pool: str) -> list[tuple[str, Turn]]:
-        """The oldest waiting step of each lane."""
-        heads = ((lane, line.first()) for lane, line in self._lines.get(pool, {}).items())
-        return [(lane, turn) for lane, turn in heads if turn is not None]
+    def heads(self, pool: str) -> list[tuple[str, Turn, int]]:
+        """The oldest waiting step of each lane, and how many wait there."""
+        lines = self._lines.get(pool, {}).items()
+        heads = ((lane, line.first(), len(line)) for lane, line in lines)
+        return [(lane, turn, waiting) for lane, turn, waiting in heads if turn is not None]
 
     def suspects(self, pool: str) -> Iterator[Turn]:
         """Waiting steps of suspects, oldest first."""

@@ -11,15 +11,14 @@ reads a clock: `now_s` is Unix time, given by the caller.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from medpipe.scheduling.background import Background
 from medpipe.scheduling.breaker import Breakers
-from medpipe.scheduling.crew import Crew, Run, Worker
+from medpipe.scheduling.crew import Crew, Worker
 from medpipe.scheduling.events import (
-    Commit,
     Committed,
     Event,
     Failure,
     FailureKind,
-    Finish,
     Instruction,
     KillWorker,
     Leased,
@@ -27,8 +26,6 @@ from medpipe.scheduling.events import (
     LeaseLostEvent,
     LetGo,
     QueueSeen,
-    Release,
-    RunStep,
     StartWorker,
     StepDone,
     StepFailed,
@@ -38,19 +35,13 @@ from medpipe.scheduling.events import (
     WorkerDied,
     WorkerUp,
 )
-from medpipe.scheduling.jobs import STORE, Job, Jobs, Step
+from medpipe.scheduling.fates import Fates
+from medpipe.scheduling.jobs import STORE, Jobs, Step
 from medpipe.scheduling.leasing import Leasing
-from medpipe.scheduling.lines import Turn
-from medpipe.scheduling.policy import (
-    SchedulingConfig,
-    charge,
-    delay_s,
-    in_place_s,
-    is_suspect,
-    step_limit_s,
-    verdict,
-)
+from medpipe.scheduling.placing import Placing
+from medpipe.scheduling.policy import SchedulingConfig
 from medpipe.scheduling.stall import StallWatch
+from medpipe.scheduling.starts import Starts
 
 _SLOW_START = "worker_start_timed_out"
 
@@ -72,17 +63,27 @@ class Scheduler:
         record: Step,
         pools: Mapping[str, int],
     ) -> None:
-        self._config = config
-        self._walk = tuple(walk)
-        self._record = record
+        self._last = {walk[-1].name, record.name}
         self._steps = {step.name: step for step in (*walk, record)}
         self._crew = Crew(config, pools)
         self._breakers = Breakers(config.breaker)
+        self._background = Background()
         self._jobs = Jobs()
         self._leasing = Leasing(config, self._jobs)
-        self._failed_starts = dict.fromkeys(pools, 0)
-        self._attempts, self._stopped = 0, False
+        self._starts = Starts(config.retry, self._background)
+        self._fates = Fates(
+            config.retry,
+            walk,
+            record,
+            self._jobs,
+            self._crew,
+            self._breakers,
+            self._leasing,
+            self._background,
+        )
+        self._placing = Placing(config, self._jobs, self._crew, self._breakers, self._fates)
         self._stall = StallWatch(config.stall_s, self._crew, self._jobs, self._breakers)
+        self._stopped = False
 
     @property
     def items_in_flight(self) -> int:
@@ -111,11 +112,12 @@ class Scheduler:
         if self._stopped:
             return []
         out: list[Instruction] = []
+        self._background.passes(now_s, self._crew.up)
         if not isinstance(event, Tick | QueueSeen):
             self._stall.moved(now_s)
         self._take(event, now_s, out)
         if not self._stopped:
-            self._place(now_s, out)
+            self._placing.place(now_s, out)
             self._resize(now_s, out)
             if not isinstance(event, Leased):  # more of the same answer may follow
                 self._lease_or_stop(now_s, out)
@@ -126,16 +128,16 @@ class Scheduler:
     ) -> None:
         match event:
             case Leased():
-                self._leased(event, now_s, out)
+                self._fates.admit(event, now_s, out)
             case QueueSeen():
                 self._leasing.got_none(event, now_s)
             case LeaseLostEvent():
-                self._forget(event.item_id, now_s, out)
+                self._fates.forget(event.item_id, now_s, out)
                 self._leasing.more_may_come()
             case WorkerUp():
                 worker = self._crew.came_up(event.worker, event.node, now_s)
                 if worker is not None:
-                    self._failed_starts[worker.pool] = 0
+                    self._starts.went_well(worker.pool)
             case WorkerDied():
                 self._worker_died(event, now_s, out)
             case StepDone():
@@ -143,7 +145,7 @@ class Scheduler:
             case StepFailed():
                 self._step_failed(event, now_s, out)
             case Committed():
-                self._committed(event.item_id, out)
+                self._fates.committed(event.item_id, now_s, out)
             case Tick():
                 self._overdue(now_s, out)
                 if warning := self._stall.warning(now_s):
@@ -151,49 +153,45 @@ class Scheduler:
 
     # Items ----------------------------------------------------------------------------------
 
-    def _leased(self, event: Leased, now_s: float, out: list[Instruction]) -> None:
-        self._leasing.got()
-        self._forget(event.item_id, now_s, out)  # our own lease had run out and came back to us
-        self._attempts += 1
-        alone = is_suspect(event.tries, self._config.retry)
-        self._jobs.add(
-            Job(event.item_id, self._attempts, event.tries, self._walk, alone, event.place)
-        )
-
     def _step_done(self, event: StepDone, now_s: float, out: list[Instruction]) -> None:
-        job, step = self._current(event.item_id, event.attempt), self._steps[event.step]
+        job, step = self._fates.current(event.item_id, event.attempt), self._steps[event.step]
         holds = job is not None and bool(step.holds_until)
         worker = self._left((event.item_id, event.attempt, event.step), now_s, holds=holds)
         if job is None:
             if worker is not None and step.holds_until:
                 out.append(LetGo(worker.name, event.item_id))
             return
-        last = event.step in (self._record.name, self._walk[-1].name)
-        self._jobs.step_done(job, event.step, last=last)
+        self._jobs.step_done(job, event.step, last=event.step in self._last)
         if event.media_s is not None:
             self._jobs.measured(job, event.media_s, event.media_bytes)
-        self._breakers.succeeded(job.leans_on(step))
+        self._fates.went_well(job.leans_on(step), now_s)
         if holds and worker is not None:
             job.held[step.name] = worker.name
         for held in [n for n in job.held if job.done.issuperset(self._steps[n].holds_until)]:
-            self._let_go(job, held, now_s, out)
+            self._fates.let_go(job, held, now_s, out)
 
     def _step_failed(self, event: StepFailed, now_s: float, out: list[Instruction]) -> None:
         self._left((event.item_id, event.attempt, event.step), now_s, failed=event.failure.kind)
-        job = self._current(event.item_id, event.attempt)
+        job = self._fates.current(event.item_id, event.attempt)
         if job is None:
             return
         failure = replace(event.failure, step=event.step)
+        if failure.unexplained:  # its worker lives: the one that holds its file died
+            for name in sorted(set(job.held.values())):
+                out.append(KillWorker(name))
+                self._worker_gone(name, failure, {event.item_id}, now_s, out)
+            if self._fates.current(event.item_id, event.attempt) is None:
+                return
         place = job.leans_on(self._steps.get(event.step))
         if failure.kind is not FailureKind.TRANSIENT:
             self._breakers.gave_up(place)
-            self._fail(job, failure, now_s, out)
+            self._fates.fail(job, failure, now_s, out)
             return
         self._breakers.failed(place, now_s)
-        if place == STORE and self._waits_in_place(job, event.step, now_s):
+        if place == STORE and self._fates.waits_in_place(job, event.step, now_s):
             return
-        self._fail(job, failure, now_s, out)
-        self._park(place, now_s, out)
+        self._fates.fail(job, failure, now_s, out)
+        self._fates.park(place, now_s, out)
 
     def _left(
         self,
@@ -208,61 +206,10 @@ class Scheduler:
         if worker is not None:
             for item_id in worker.holds:
                 self._jobs.touch(item_id)
+            job = self._fates.current(run[0], run[1])
+            if job is not None and job.item_id not in worker.items:
+                job.leaves(worker.name, now_s)
         return worker
-
-    def _waits_in_place(self, job: Job, step: str, now_s: float) -> bool:
-        """Keep an item's results and try its step again later, unless its budget is spent."""
-        job.store_failed_at_s = job.store_failed_at_s or now_s
-        if now_s - job.store_failed_at_s > self._config.retry.transient_budget_s:
-            return False
-        job.store_failures += 1
-        job.running.discard(step)
-        job.committing = False
-        rest_s = self._breakers.blocked_s(STORE, now_s)
-        wait_s = max(rest_s, in_place_s(job.store_failures, self._config.retry))
-        self._jobs.rest(job, now_s + wait_s)
-        return True
-
-    def _fail(self, job: Job, failure: Failure, now_s: float, out: list[Instruction]) -> None:
-        """End an attempt and decide what becomes of its item."""
-        tries = charge(job.tries, failure, now_s)
-        end = verdict(tries, failure, now_s, self._config.retry)
-        self._forget(job.item_id, now_s, out)
-        if end == "retry":
-            wait_s = delay_s(job.item_id, tries, failure, self._config.retry)
-            out.append(Release(job.item_id, wait_s, tries, failure))
-            self._leasing.more_may_come()
-        elif end == "rejected" and job.rejection is None:
-            self._attempts += 1
-            recording = Job(job.item_id, self._attempts, tries, (self._record,), job.alone)
-            recording.media_s, recording.rejection = job.media_s, failure
-            self._jobs.add(recording)
-        else:
-            out.append(Finish(job.item_id, "dead", tries, failure))
-
-    def _committed(self, item_id: str, out: list[Instruction]) -> None:
-        job = self._jobs.get(item_id)
-        if job is not None and job.committing:
-            self._jobs.pop(item_id)
-            self._breakers.succeeded(STORE)
-            state = "done" if job.rejection is None else "rejected"
-            out.append(Finish(item_id, state, job.tries, job.rejection))
-
-    def _forget(self, item_id: str, now_s: float, out: list[Instruction]) -> None:
-        """Drop an item; its steps at work end on their own and are ignored."""
-        job = self._jobs.pop(item_id)
-        if job is not None:
-            for held in list(job.held):
-                self._let_go(job, held, now_s, out)
-            for name in job.running:
-                self._breakers.gave_up(job.leans_on(self._steps[name]))
-            if job.committing:
-                self._breakers.gave_up(STORE)
-
-    def _let_go(self, job: Job, held: str, now_s: float, out: list[Instruction]) -> None:
-        worker = job.held.pop(held)
-        if self._crew.let_go(worker, job.item_id, now_s):
-            out.append(LetGo(worker, job.item_id))
 
     # Workers --------------------------------------------------------------------------------
 
@@ -284,23 +231,28 @@ class Scheduler:
         if worker is None:
             return
         if not worker.up:
-            self._start_failed(worker.pool, failure, out)
+            self._start_failed(worker, failure, now_s, out)
+        elif failure.unexplained:
+            self._background.died(now_s, culprits)
         for item_id in sorted(worker.items):
             job = self._jobs.get(item_id)
             if job is None or not (worker.has(item_id, job.attempt) or name in job.held.values()):
                 continue  # an earlier attempt
             job.held = {k: v for k, v in job.held.items() if v != name}
-            step = next((r.step for r in worker.runs.values() if r.item_id == item_id), worker.pool)
+            at = failure.step or worker.pool
+            step = next((r.step for r in worker.runs.values() if r.item_id == item_id), at)
             theirs = replace(failure, step=step)
             if item_id not in culprits and failure.kind is not FailureKind.LOST:
                 theirs = replace(theirs, kind=FailureKind.BYSTANDER)
-            self._fail(job, theirs, now_s, out)
+            self._fates.fail(job, theirs, now_s, out)
 
-    def _start_failed(self, pool: str, failure: Failure, out: list[Instruction]) -> None:
+    def _start_failed(
+        self, worker: Worker, failure: Failure, now_s: float, out: list[Instruction]
+    ) -> None:
         if failure.kind is FailureKind.LOST or failure.code == _SLOW_START:
             return  # a node went, or the cluster has no room yet
-        self._failed_starts[pool] += 1
-        hopeless = self._failed_starts[pool] >= self._config.retry.worker_start_failures
+        others = self._crew.starting(worker.pool)
+        hopeless = self._starts.failed(worker, failure, now_s, others)
         if hopeless or failure.code == "config_error":
             self._stop(out, failure)
 
@@ -320,105 +272,9 @@ class Scheduler:
             if self._stopped:
                 return
             for host in sorted(hosts):
-                self._park(host, now_s, out)
+                self._fates.park(host, now_s, out)
 
     # Decisions ------------------------------------------------------------------------------
-
-    def _place(self, now_s: float, out: list[Instruction]) -> None:
-        """Give runnable steps to free workers, oldest item first."""
-        for job in self._jobs.to_look_at(now_s):
-            self._park(job.place, now_s, out)
-            if now_s < job.not_before_s or self._current(job.item_id, job.attempt) is None:
-                continue
-            if job.written and not job.committing:
-                job.committing = True
-                self._breakers.started(STORE)
-                out.append(Commit(job.item_id))
-            for index, step in job.runnable():
-                if step.on is None:
-                    self._jobs.line_up(job, index)
-                else:
-                    self._go_on(job, step, now_s, out)
-        for pool in self._crew.pools:
-            self._fill(pool, now_s, out)
-
-    def _fill(self, pool: str, now_s: float, out: list[Instruction]) -> None:
-        """Give the steps that wait for a pool its free workers; make room for suspects.
-
-        While a suspect waits, nobody younger is fetched ahead: else its pool would never rest.
-        """
-        waits = False
-        for turn in self._jobs.lines.suspects(pool):
-            self._serve(pool, now_s, out, before=turn, ahead=not waits)
-            if not self._jobs.waits(turn):
-                continue  # its host went down under one of those
-            name = self._crew.fresh(pool)
-            if name is not None:
-                self._begin(turn, name, now_s, out)
-                continue
-            waits = True
-            retired = self._crew.retirable(pool)
-            if retired is None:
-                break
-            self._crew.remove(retired)
-            out.append(StopWorker(retired))
-        self._serve(pool, now_s, out, before=None, ahead=not waits)
-
-    def _serve(
-        self,
-        pool: str,
-        now_s: float,
-        out: list[Instruction],
-        *,
-        before: Turn | None,
-        ahead: bool,
-    ) -> None:
-        """Begin what waits for a pool and is no suspect, oldest first, as far as workers go."""
-        while True:
-            free = self._crew.free(pool)
-            able = [
-                (turn, name)
-                for lane, turn in self._jobs.lines.heads(pool)
-                if (before is None or turn < before)
-                and (name := free or (self._crew.ahead(pool, lane) if ahead else None))
-            ]
-            if not able:
-                return
-            self._begin(*min(able), now_s, out)
-
-    def _begin(self, turn: Turn, name: str, now_s: float, out: list[Instruction]) -> None:
-        """Start a step that waited in line."""
-        job, step = self._jobs.take(turn)
-        self._run(job, step, name, now_s, out)
-        self._park(job.leans_on(step), now_s, out)
-
-    def _go_on(self, job: Job, step: Step, now_s: float, out: list[Instruction]) -> None:
-        """Start a step on the worker that holds the file, if its lane is free."""
-        name = job.held.get(step.on) if step.on else None
-        worker = self._crew.get(name) if name else None
-        if worker is not None and step.lane not in worker.runs:
-            self._run(job, step, worker.name, now_s, out)
-
-    def _run(self, job: Job, step: Step, name: str, now_s: float, out: list[Instruction]) -> None:
-        limit_s = step_limit_s(step.lane, job.media_s, self._config)
-        run = Run(job.item_id, job.attempt, step.name, now_s + limit_s)
-        self._crew.begin(name, step.lane, run, alone=job.alone)
-        self._breakers.started(job.leans_on(step))
-        self._jobs.begun(job)
-        job.running.add(step.name)
-        out.append(RunStep(name, job.item_id, job.attempt, step.name, job.rejection))
-
-    def _park(self, place: str, now_s: float, out: list[Instruction]) -> None:
-        """Give unbegun items of a place that is down back to the queue; it costs them nothing."""
-        unbegun = self._jobs.unbegun(place)
-        blocked_s = self._breakers.blocked_s(place, now_s) if unbegun else 0.0
-        if not blocked_s:
-            return
-        parked = Failure(FailureKind.LOST, "host_down", f"{place} keeps failing; parked")
-        for job in unbegun:
-            self._forget(job.item_id, now_s, out)
-            out.append(Release(job.item_id, blocked_s, job.tries, parked))
-        self._leasing.more_may_come()
 
     def _resize(self, now_s: float, out: list[Instruction]) -> None:
         """Start workers for items that will need them; let go worn and long idle ones."""
@@ -444,7 +300,3 @@ class Scheduler:
             self._crew.remove(name)
             out.append(StopWorker(name))
         out.append(Stop(failure))
-
-    def _current(self, item_id: str, attempt: int) -> Job | None:
-        job = self._jobs.get(item_id)
-        return job if job is not None and job.attempt == attempt else None

@@ -6,7 +6,7 @@ One set of settings is turned into s3fs and delta-rs options here and nowhere el
 import logging
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
@@ -20,6 +20,8 @@ from medpipe.records import Record
 logger = logging.getLogger(__name__)
 
 _MARK = "medpipe-put"
+
+_DELETED_AT_ONCE = 1000  # what S3 allows
 
 # Answers of S3 that no waiting mends.
 _WRONG_SETTINGS = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
@@ -62,6 +64,9 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove many objects in few requests; missing ones are fine."""
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys under `prefix/`, sorted."""
@@ -133,6 +138,11 @@ class FolderStore:
         """Remove an object; a missing one is fine."""
         self._path(key).unlink(missing_ok=True)
 
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove many files."""
+        for key in keys:
+            self.delete(key)
+
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys under the prefix, sorted; unfinished files are not shown."""
         base = self._path(prefix)
@@ -193,9 +203,13 @@ class S3Store:
         return f"{self._base}/{checked_key(key)}"
 
     def read(self, key: str) -> bytes:
-        """The whole object."""
+        """The whole object, in one request (s3fs would ask for its size first)."""
+        bucket, _, name = self._path(key).partition("/")
         with _world():
-            return bytes(self._fs.cat_file(self._path(key)))
+            try:
+                return bytes(self._client.get_object(Bucket=bucket, Key=name)["Body"].read())
+            except self._client.exceptions.NoSuchKey as error:
+                raise FileNotFoundError(f"{self.uri}/{key}") from error
 
     def input(self, key: str) -> IO[bytes]:
         """The object as a file that reads ranges."""
@@ -252,6 +266,19 @@ class S3Store:
         """Remove an object; a missing one is fine."""
         with _world(), suppress(FileNotFoundError):
             self._fs.rm_file(self._path(key))
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove many objects, a thousand a request."""
+        bucket, _, _ = self._path("-").partition("/")
+        names = [self._path(key).removeprefix(f"{bucket}/") for key in keys]
+        for first in range(0, len(names), _DELETED_AT_ONCE):
+            batch = [{"Key": name} for name in names[first : first + _DELETED_AT_ONCE]]
+            with _world():
+                answer = self._client.delete_objects(
+                    Bucket=bucket, Delete={"Objects": batch, "Quiet": True}
+                )
+            if errors := answer.get("Errors"):
+                raise Transient("store_unavailable", f"objects were not deleted: {errors[:3]}")
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys under the prefix, sorted as S3 lists them; a page in memory at a time."""

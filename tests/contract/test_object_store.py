@@ -133,6 +133,15 @@ class TestObjectStore:
         assert list(store.keys("a")) == ["a/old"]
         assert store.read("a/old") == b"old"
 
+    def test_many_keys_are_deleted_and_no_other(self, store: ObjectStore) -> None:
+        for key in ("a/1", "a/2", "a/3 +%&", "b/1"):
+            store.write(key, b"x")
+
+        store.delete_all(["a/1", "a/missing", "a/3 +%&", *(f"none/{n}" for n in range(1500))])
+        store.delete_all([])
+
+        assert [*store.keys("a"), *store.keys("b")] == ["a/2", "b/1"]
+
     @pytest.mark.parametrize("key", LEAVING, ids=repr)
     def test_a_key_that_leaves_the_store_is_refused(self, store: ObjectStore, key: str) -> None:
         for act in (store.read, store.exists, store.delete, store.input, store.table_uri):
@@ -163,7 +172,8 @@ class TestObjectStore:
         manifests = [put_item(store, f"file:{n}", samples=1) for n in range(4)]
 
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(Committer(store).commit, [manifests, manifests[::-1]]))
+            batches = [manifests, manifests[::-1]]
+            list(pool.map(lambda batch: Committer(store).commit(batch), batches))
 
         for table in ("samples", "transcripts", "rejects", "items"):
             assert Dataset(store).rows(table, ["generation"]).num_rows == 4

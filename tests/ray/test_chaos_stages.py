@@ -42,8 +42,10 @@ SEEN_AT = {"sound": ("extract:", "transcribe:")}
 SETTINGS = (
     "runtime.worker_memory_bytes=671088640",
     "scheduling.deadline_base_s=8",
+    "scheduling.fetch_deadline_s=8",
     "scheduling.deadline_per_media_s=0.5",
     "scheduling.retry.backoff_s=0.5",
+    "scheduling.retry.death_backoff_s=0.5",
 )
 
 
@@ -118,7 +120,7 @@ def run_poisoned(
 
 def check_nothing_is_left(world: JobWorld) -> None:
     wait_for(lambda: not actors(), f"the end of {actors()}", within_s=30)
-    assert world.left_on_disk() == []
+    wait_for(lambda: not world.left_on_disk(), f"no {world.left_on_disk()}", within_s=30)
 
 
 def innocent_rows(world: JobWorld, calm: dict[str, list[str]]) -> dict[str, list[str]]:

@@ -42,12 +42,18 @@ class Trouble:
 
 
 class FaultProxy:
-    """Forwards to one server; `troubles` says what goes wrong meanwhile."""
+    """Forwards to one server; `troubles` says what goes wrong meanwhile.
+
+    Attributes:
+        seen: What went wrong: action, method and path.
+        asked: Method and path of every request.
+    """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream).netloc
         self.troubles: list[Trouble] = []
         self.seen: list[tuple[str, str, str]] = []
+        self.asked: list[tuple[str, str]] = []
         self._random = random.Random(7)
         self._lock = threading.Lock()
         self.url = ""
@@ -61,6 +67,7 @@ class FaultProxy:
     def turn(self, method: str, path: str) -> Trouble | None:
         """The trouble whose turn it is for this request."""
         with self._lock:
+            self.asked.append((method, path))
             for trouble in self.troubles:
                 if (
                     trouble.method in ("", method)

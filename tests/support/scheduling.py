@@ -1,5 +1,6 @@
 """A scheduler on the real walk, fed by hand."""
 
+from dataclasses import replace
 from typing import TypeVar
 
 from medpipe.pipeline import RECORD_REJECTION, VIDEO_WALK
@@ -22,7 +23,7 @@ from medpipe.scheduling import (
 from medpipe.scheduling.events import ItemTries
 
 A, B, C = "file:a", "file:b", "file:c"
-DIED = Failure(FailureKind.DEATH, "worker_died", "exit code 139")
+DIED = Failure(FailureKind.DEATH, "worker_died", "connection error code 2", unexplained=True)
 NODE_LOST = Failure(FailureKind.LOST, "node_lost", "its node has died")
 ONE_EACH = {"extract": 1, "transcribe": 1, "write": 1}
 
@@ -80,3 +81,8 @@ def steps(out: list[Instruction]) -> list[tuple[str, str]]:
 
 def of(out: list[Instruction], kind: type[T]) -> list[T]:
     return [order for order in out if isinstance(order, kind)]
+
+
+def counts(tries: ItemTries) -> ItemTries:
+    """The counts alone, without times and evidence."""
+    return replace(tries, transient_s=0.0, exposed_s=0.0, expected_deaths=0.0, notes=())

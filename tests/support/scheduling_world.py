@@ -49,6 +49,8 @@ CONFIG = SchedulingConfig(
         backoff_max_s=20,
         worker_bugs=3,
         worker_start_failures=10_000,
+        worker_start_failures_max=10_000,
+        death_backoff_s=2,
     ),
     breaker=BreakerConfig(failures=3, cool_down_s=15, cool_down_max_s=60),
     items_in_flight=4,
@@ -106,6 +108,7 @@ class World:
         self.ends: Counter[tuple[str, str]] = Counter()
         self.done: dict[tuple[str, int], dict[str, str]] = {}
         self.over: set[tuple[str, int]] = set()
+        self.again: set[str] = set()
         self.workers: dict[str, Worker] = {}
         self.later: list[tuple[float, int, Event]] = []
         self.order = count()
@@ -130,7 +133,10 @@ class World:
         for order in out:
             assert not self.stopped
             self.obey(order, events, out)
-        assert self.scheduler.items_in_flight <= len(self.mine) <= CONFIG.items_in_flight
+        assert self.scheduler.items_in_flight <= len(self.mine)
+        written = sum(any(s in self.done.get(key, {}) for s in LAST) for key in self.mine.items())
+        again = len(self.again & set(self.mine))  # they may have been written before
+        assert len(self.mine) - written - again <= CONFIG.items_in_flight
 
     def happens(self, event: Event) -> bool:  # noqa: C901 - one case an event
         """Let an event change the world; False where its worker or item is no longer ours."""
@@ -256,12 +262,14 @@ class World:
             item = self.random.choice(sorted(self.mine))
             if item not in {*able, *self.elsewhere}:
                 self.mine[item], self.tries[item] = 0, ItemTries()
+                self.again.add(item)
                 events.append(Leased(item, ItemTries()))
         if not events:
             events.append(QueueSeen(0, len(self.ready) + len(self.elsewhere)))
 
     def start(self, name: str) -> None:
-        why = Failure(self.random.choice([FailureKind.DEATH, FailureKind.LOST]), "start", "")
+        kind = self.random.choice([FailureKind.DEATH, FailureKind.LOST])
+        why = Failure(kind, "start", "", unexplained=self.unexplained(kind))
         if not self.trouble(0.2):
             self.at(self.random.uniform(0, 5), WorkerUp(name, self.workers[name].node))
         elif self.random.random() < 0.8:  # else it hangs
@@ -288,7 +296,7 @@ class World:
         self.end_step(run)
 
     def check_choice(self, worker: Worker, item: str) -> None:
-        """Suspects unused workers and alone; worn ones nobody; fetch ahead only if all work."""
+        """Suspects unused workers and alone; worn ones nobody; fetch ahead only if none idles."""
         assert worker.used < CONFIG.worker_max_steps
         if is_suspect(self.tries[item], CONFIG.retry):
             assert worker.used == 0
@@ -298,8 +306,7 @@ class World:
         if worker.items:
             assert worker.suspect not in worker.items
             pool = [other for other in self.workers.values() if other.pool == worker.pool]
-            assert len(pool) == POOLS[worker.pool]
-            assert all(other.up and not other.idle for other in pool)
+            assert not any(other.idle for other in pool)
 
     def end_step(self, run: RunStep) -> None:
         (kind,) = self.random.choices(list(OUTCOMES), list(OUTCOMES.values()))
@@ -311,10 +318,16 @@ class World:
                 media_s = self.random.uniform(1, 100) if run.step == "acquire" else None
                 self.at(after_s, StepDone(run.item_id, run.attempt, run.step, media_s))
             case "death" | "lost":
-                self.at(after_s, WorkerDied(run.worker, Failure(FailureKind(kind), kind, "")))
+                unexplained = self.unexplained(FailureKind(kind))
+                why = Failure(FailureKind(kind), kind, "", unexplained=unexplained)
+                self.at(after_s, WorkerDied(run.worker, why))
             case "rejected" | "transient" | "bug":
                 why = Failure(FailureKind(kind), kind, "")
                 self.at(after_s, StepFailed(run.item_id, run.attempt, run.step, why))
+
+    def unexplained(self, kind: FailureKind) -> bool:
+        """Whether nobody knows why a worker died."""
+        return kind is FailureKind.DEATH and self.random.random() < 0.7
 
     def trouble(self, share: float) -> bool:
         """Whether something goes wrong now; in all only so often, as a job cannot outlive more."""

@@ -1,9 +1,11 @@
 """Settings: where they come from, who wins, and what a wrong one says."""
 
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from ray._common.ray_option_utils import validate_label_selector
 
 from medpipe.config import MedpipeConfig, load_config, recipe_names
 from medpipe.errors import ConfigError
@@ -195,6 +197,46 @@ def test_a_config_cannot_be_changed_in_place() -> None:
         config.runtime.lease_s = 3  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
         config.extract = config.extract  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["tier", "ray.io/accelerator-type", "a-b.example/c_d.e"])
+@pytest.mark.parametrize("wanted", ["L4", "!spot", "in(L4, A100)", "!in(a,b)", "v" * 63])
+def test_a_label_that_is_taken_is_one_that_ray_takes(name: str, wanted: str) -> None:
+    text = json.dumps({name: wanted})
+    config = load_config(overrides=[f"runtime.extract_labels={text}"], environ=NO_ENV)
+
+    assert config.runtime.extract_labels == {name: wanted}
+    assert validate_label_selector(config.runtime.extract_labels) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("", "L4"),
+        ("-tier", "L4"),
+        ("a/b/c", "L4"),
+        ("a_b/c", "L4"),
+        ("tier\n", "L4"),
+        ("n" * 64, "L4"),
+        ("a." * 120 + "!/x", "L4"),  # keeps Ray's own check busy for longer than anybody lives
+        ("tier", ""),
+        ("tier", "L4\n"),
+        ("tier", "L4 A100"),
+        ("tier", "in()"),
+        ("tier", "in(L4"),
+        ("tier", "!!L4"),
+        ("tier", "$(reboot)"),
+        ("tier", "v" * 64),
+        ("tier", "in(" + ", ".join(["a"] * 1000) + ")"),
+    ],
+)
+def test_a_label_that_ray_would_not_take_is_refused(name: str, wanted: str) -> None:
+    text = json.dumps({name: wanted})
+
+    with pytest.raises(ConfigError, match=r"runtime\.write_labels") as caught:
+        load_config(overrides=[f"runtime.write_labels={text}"], environ=NO_ENV)
+
+    assert len(str(caught.value)) < 300
 
 
 def test_a_secret_is_not_shown(tmp_path: Path) -> None:

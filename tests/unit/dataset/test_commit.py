@@ -1,8 +1,5 @@
 """Manifests become rows once, whoever commits them and whenever somebody dies."""
 
-import multiprocessing as mp
-import os
-import signal
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +11,10 @@ import pytest
 from medpipe.dataset import TABLES, Committer, Dataset, Manifest
 from medpipe.dataset.schema import ITEM_COLUMN
 from medpipe.storage import ObjectStore, open_store
-from medpipe.storage.objects import FolderStore
+from tests.support.dying import die_at
 from tests.support.rows import put_item
 
-A, B = "file:a", "file:b"
+A, B, C, D = "file:a", "file:b", "file:c", "file:d"
 ROWS = {"samples": 2, "transcripts": 1, "rejects": 1, "items": 1}
 
 
@@ -90,36 +87,12 @@ def test_recover_commits_what_a_dead_driver_only_wrote(store: ObjectStore) -> No
     assert_rows(store, (A, 1), (B, 1))
 
 
-class DeadlyFolder(FolderStore):
-    """A folder that kills the process which asks for one table."""
-
-    deadly = ""
-
-    def table_uri(self, name: str) -> str:
-        if name == self.deadly:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().table_uri(name)
-
-
-def _commit_and_die(root: Path, deadly: str, manifests: list[Manifest]) -> None:
-    store = DeadlyFolder(root)
-    store.deadly = deadly
-    Committer(store).commit(manifests)
-
-
-def die_at(table: str, root: Path, manifests: list[Manifest]) -> None:
-    process = mp.get_context("spawn").Process(target=_commit_and_die, args=(root, table, manifests))
-    process.start()
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL
-
-
 @pytest.mark.parametrize("table", ["transcripts", "items"])
 def test_recover_completes_a_commit_that_was_killed_between_tables(
     tmp_path: Path, table: str
 ) -> None:
     store = open_store(str(tmp_path))
-    die_at(table, tmp_path, [put_item(store, A), put_item(store, B)])
+    die_at("commit.before", table, tmp_path, [put_item(store, A), put_item(store, B)])
     assert rows_by_item(store, "samples") == {(A, 1): 2, (B, 1): 2}
     assert Dataset(store).known() == {}
 
@@ -131,12 +104,64 @@ def test_recover_completes_a_commit_that_was_killed_between_tables(
 def test_a_replacement_that_was_killed_between_tables_is_completed(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     Committer(store).commit([put_item(store, A), put_item(store, B)])
-    die_at("rejects", tmp_path, [put_item(store, A, generation=2)])
+    die_at("commit.before", "rejects", tmp_path, [put_item(store, A, generation=2)])
     assert rows_by_item(store, "samples") == {(A, 2): 2, (B, 1): 2}
 
     assert Committer(store).recover() == 1
 
     assert_rows(store, (A, 2), (B, 1))
+
+
+@pytest.mark.parametrize("point", ["commit.before", "commit.written", "commit.after"])
+def test_a_committer_at_work_completes_what_another_was_killed_over(
+    tmp_path: Path, point: str
+) -> None:
+    """It has forgotten what the tables held when it began, and must see what came since."""
+    store = open_store(str(tmp_path))
+    Committer(store).commit([put_item(store, A)])
+    alive = Committer(store)
+    assert alive.recover() == 0
+    alive.commit([put_item(store, C)])
+    half = [put_item(store, B)]
+    die_at(point, "transcripts", tmp_path, half)
+
+    alive.commit([put_item(store, D), *half])
+
+    assert_rows(store, (A, 1), (B, 1), (C, 1), (D, 1))
+
+
+def test_files_of_workers_are_gone_once_their_rows_are_in(store: ObjectStore) -> None:
+    manifests = [put_item(store, A), put_item(store, B)]
+
+    Committer(store).commit(manifests)
+
+    for table in TABLES:
+        assert len([key for key in store.keys(table) if key.endswith(".parquet")]) == 1
+    Committer(store).commit(manifests)
+    assert_rows(store, (A, 1), (B, 1))
+
+
+@pytest.mark.parametrize("table", list(TABLES))
+def test_a_commit_that_was_killed_before_its_log_entry_is_done_again(
+    tmp_path: Path, table: str
+) -> None:
+    store = open_store(str(tmp_path))
+    die_at("commit.written", table, tmp_path, [put_item(store, A), put_item(store, B)])
+
+    assert Committer(store).recover() == 2
+
+    assert_rows(store, (A, 1), (B, 1))
+    assert Committer(store).vacuum() == []
+
+
+def test_an_old_generation_stays_out_where_the_new_one_has_no_rows(store: ObjectStore) -> None:
+    old, new = put_item(store, A), put_item(store, A, generation=2, samples=0)
+
+    Committer(store).commit([new])
+    Committer(store).commit([old])
+
+    assert rows_by_item(store, "samples") == {}
+    assert rows_by_item(store, "items") == {(A, 2): 1}
 
 
 def test_a_new_generation_takes_the_place_of_the_old_one(store: ObjectStore) -> None:
@@ -195,7 +220,7 @@ def test_generations_of_many_items_replaced_at_once_by_two_committers(store: Obj
     again = [put_item(store, item, generation=2) for item in items]
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(Committer(store).commit, [again, again[::-1]]))
+        list(pool.map(lambda batch: Committer(store).commit(batch), [again, again[::-1]]))
 
     assert_rows(store, *((item, 2) for item in items))
 
@@ -210,9 +235,8 @@ def test_the_log_says_how_many_rows_a_file_has_and_whose(store: ObjectStore, tab
 
     column = ITEM_COLUMN[table]
     low, high = files.column(f"min.{column}"), files.column(f"max.{column}")
-    assert files.column("num_records").to_pylist() == [ROWS[table]] * 2
-    assert low.to_pylist() == high.to_pylist()
-    assert sorted(low.to_pylist()) == [A, B]
+    assert files.column("num_records").to_pylist() == [2 * ROWS[table]]
+    assert (low.to_pylist(), high.to_pylist()) == ([A], [B])
 
 
 def test_a_table_carries_its_schema_version(store: ObjectStore) -> None:

@@ -19,17 +19,28 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> ObjectStore:
     return training.dataset(tmp_path_factory.mktemp("pairs"))
 
 
+@pytest.fixture(scope="module")
+def calm(
+    data: ObjectStore, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ObjectStore, list[tuple[int, float, float]]]:
+    """A run that nobody disturbed, and what it told of its steps."""
+    config = training.config(data)
+    run = training.prepared(config, data, tmp_path_factory.mktemp("calm"))
+    return run, training.train_in_a_process(config, run)[1]
+
+
 def weights(run: ObjectStore) -> bytes:
     return run.read("checkpoints/step-000000012/open_clip_model.safetensors")
 
 
 @pytest.mark.parametrize("die_at", [1, 4, 7])
 def test_a_run_killed_at_a_step_ends_with_the_weights_of_an_undisturbed_one(
-    data: ObjectStore, tmp_path: Path, die_at: int
+    data: ObjectStore,
+    calm: tuple[ObjectStore, list[tuple[int, float, float]]],
+    tmp_path: Path,
+    die_at: int,
 ) -> None:
-    config = training.config(data)
-    calm = training.prepared(config, data, tmp_path / "calm")
-    _, undisturbed = training.train_in_a_process(config, calm)
+    config, (undisturbed_run, undisturbed) = training.config(data), calm
     run = training.prepared(config, data, tmp_path / "killed")
     code, before = training.train_in_a_process(config, run, die_at=die_at)
     assert code == -signal.SIGKILL
@@ -37,16 +48,16 @@ def test_a_run_killed_at_a_step_ends_with_the_weights_of_an_undisturbed_one(
     assert after[0][0] == (die_at - 1) // 2 * 2 + 1  # the step after the last checkpoint
     assert before == undisturbed[:die_at]
     assert after == undisturbed[after[0][0] - 1 :]
-    assert weights(run) == weights(calm)
+    assert weights(run) == weights(undisturbed_run)
     assert [line["step"] for line in read_log(run)] == list(range(1, 13))
 
 
 def test_a_run_that_is_told_to_stop_saves_and_goes_on_where_it_was(
-    data: ObjectStore, tmp_path: Path
+    data: ObjectStore,
+    calm: tuple[ObjectStore, list[tuple[int, float, float]]],
+    tmp_path: Path,
 ) -> None:
     config = training.config(data, run={"checkpoint_steps": 100})
-    calm = training.prepared(config, data, tmp_path / "calm")
-    Training(config, data, calm).run()
     run = training.prepared(config, data, tmp_path / "stopped")
     steps: list[int] = []
 
@@ -61,7 +72,7 @@ def test_a_run_that_is_told_to_stop_saves_and_goes_on_where_it_was(
     ended = Training(config, data, run, hooks=Hooks(on_step)).run()
     assert ended.finished
     assert steps == list(range(1, 13))
-    assert weights(run) == weights(calm)
+    assert weights(run) == weights(calm[0])
 
 
 def test_a_machine_about_to_go_makes_one_checkpoint_and_training_goes_on(

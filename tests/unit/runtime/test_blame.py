@@ -77,6 +77,18 @@ def test_a_worker_that_is_gone_is_a_suspect_unless_its_node_went(
 
 
 @pytest.mark.parametrize(
+    "error",
+    [rx.RuntimeEnvSetupError("no such conda environment"), rx.ActorUnschedulableError("no node")],
+)
+def test_a_worker_that_could_never_start_is_no_loss_that_is_free_to_try_again(
+    error: Exception,
+) -> None:
+    failure, gone = blame(error)
+
+    assert (failure.kind, failure.code, gone) == (FailureKind.BUG, "worker_cannot_start", True)
+
+
+@pytest.mark.parametrize(
     ("cause", "kind", "code"),
     [
         (Rejected("not_a_video", "it is a page"), FailureKind.REJECTED, "not_a_video"),

@@ -61,8 +61,8 @@ def test_a_busy_worker_fetches_ahead_when_its_pool_is_full_and_at_work() -> None
     begin(crew, "work-0", "a")
     begin(crew, "work-1", "b")
 
-    assert crew.ahead("work", "fetch") == "work-0"
-    assert crew.ahead("work", "compute") is None
+    assert crew.ahead("work", "fetch", 1) == "work-0"
+    assert crew.ahead("work", "compute", 1) is None
 
 
 @pytest.mark.parametrize("case", ["not full", "one starts", "one is idle", "not wanted"])
@@ -74,7 +74,16 @@ def test_nobody_fetches_ahead_when(case: str) -> None:
     if case == "one is idle":
         crew.came_up("work-1", "", 0)
 
-    assert crew.ahead("work", "fetch") is None
+    assert crew.ahead("work", "fetch", 1) is None
+
+
+def test_what_waits_beyond_those_that_start_is_fetched_ahead() -> None:
+    crew = crew_of(1, limit=3)
+    begin(crew, "work-0", "a")
+    crew.start("work", 0)
+
+    assert crew.ahead("work", "fetch", 2) is None
+    assert crew.ahead("work", "fetch", 3) == "work-0"
 
 
 def test_a_worker_fetches_no_further_ahead_than_it_may() -> None:
@@ -82,13 +91,13 @@ def test_a_worker_fetches_no_further_ahead_than_it_may() -> None:
     begin(crew, "work-0", "a")
 
     begin(crew, "work-0", "b", "fetch")
-    assert crew.ahead("work", "fetch") is None  # the lane is taken
+    assert crew.ahead("work", "fetch", 1) is None  # the lane is taken
     crew.end(("b", 1, "fetch"), 0, holds=True)
-    assert crew.ahead("work", "fetch") == "work-0"
+    assert crew.ahead("work", "fetch", 1) == "work-0"
     begin(crew, "work-0", "c", "fetch")
     crew.end(("c", 1, "fetch"), 0, holds=True)
 
-    assert crew.ahead("work", "fetch") is None
+    assert crew.ahead("work", "fetch", 1) is None
 
 
 def test_nothing_is_fetched_beside_a_suspect_until_its_worker_is_idle_again() -> None:
@@ -96,10 +105,10 @@ def test_nothing_is_fetched_beside_a_suspect_until_its_worker_is_idle_again() ->
     begin(crew, "work-0", "suspect", "fetch", alone=True)
     crew.end(("suspect", 1, "fetch"), 0, holds=True)
 
-    assert crew.ahead("work", "fetch") is None
+    assert crew.ahead("work", "fetch", 1) is None
     crew.let_go("work-0", "suspect", 0)
     begin(crew, "work-0", "b")
-    assert crew.ahead("work", "fetch") == "work-0"
+    assert crew.ahead("work", "fetch", 1) == "work-0"
 
 
 def test_a_worker_that_has_done_enough_is_given_nothing_and_let_go_when_idle() -> None:
@@ -107,7 +116,7 @@ def test_a_worker_that_has_done_enough_is_given_nothing_and_let_go_when_idle() -
     for item in ("a", "b"):
         begin(crew, "work-0", item)
         assert crew.spare("work", 1, 0) == []
-        assert crew.ahead("work", "fetch") == (None if item == "b" else "work-0")
+        assert crew.ahead("work", "fetch", 1) == (None if item == "b" else "work-0")
         end(crew, item)
 
     assert crew.free("work") is None

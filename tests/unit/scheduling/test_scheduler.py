@@ -57,15 +57,16 @@ def test_one_item_walks_from_its_lease_to_its_end() -> None:
     ]
 
 
-def test_no_more_items_are_asked_for_than_may_be_in_flight() -> None:
+def test_no_more_items_are_asked_for_than_may_be_at_work() -> None:
     job = Job(A, B, slow=True, items_in_flight=2)
 
     assert of(job.out, LeaseItems) == [LeaseItems(2)]
     for worker in ("extract-0", "transcribe-0", "write-0"):
         assert of(job.tell(WorkerUp(worker)), LeaseItems) == []
     assert of(job.tell(Tick(), after_s=60), LeaseItems) == []
-    job.done(A, "acquire", "extract", "transcribe", "write")
-    assert of(job.tell(Committed(A)), LeaseItems) == [LeaseItems(1)]
+    assert of(job.done(A, "acquire", "extract", "transcribe"), LeaseItems) == []
+    assert of(job.done(A, "write"), LeaseItems) == [LeaseItems(1)]
+    assert of(job.tell(Committed(A)), LeaseItems) == []
 
 
 def test_long_media_in_flight_hold_back_new_leases() -> None:

@@ -28,7 +28,7 @@ from medpipe.scheduling import (
     WorkerUp,
 )
 from medpipe.scheduling.events import ItemTries
-from tests.support.scheduling import NODE_LOST, A, B, C, Job, of, steps
+from tests.support.scheduling import NODE_LOST, A, B, C, Job, counts, of, steps
 
 D = "file:d"
 HOST, OTHER = "videos.example.org", "media.example.com"
@@ -38,7 +38,7 @@ TWICE_BESIDE = ItemTries(bystanders=2)
 
 def paid(out: list[Instruction]) -> dict[str, ItemTries]:
     """What items that went back to the queue have cost so far."""
-    return {order.item_id: order.tries for order in of(out, Release)}
+    return {order.item_id: counts(order.tries) for order in of(out, Release)}
 
 
 def kinds(out: list[Instruction]) -> dict[str, FailureKind]:
@@ -87,6 +87,14 @@ def test_no_file_is_fetched_ahead_while_a_worker_of_the_pool_starts() -> None:
 
     assert steps(job.done(A, "acquire")) == [(A, "extract")]
     assert steps(job.tell(WorkerUp("extract-1"))) == [(B, "acquire")]
+
+
+def test_files_are_fetched_ahead_while_another_worker_starts_if_enough_wait() -> None:
+    job = Job(A, B, C, slow=True, pools={"extract": 2, "transcribe": 1, "write": 1})
+    job.tell(WorkerUp("extract-0"))
+
+    assert steps(job.done(A, "acquire")) == [(A, "extract"), (B, "acquire")]
+    assert steps(job.tell(WorkerUp("extract-1"))) == [(C, "acquire")]
 
 
 def test_no_file_is_fetched_ahead_while_the_pool_may_grow() -> None:
@@ -144,7 +152,7 @@ def test_a_lost_node_is_free_for_all_who_were_on_it() -> None:
 
     out = job.dies(A, "extract", NODE_LOST) + job.dies(A, "transcribe", NODE_LOST)
 
-    assert paid(out) == {A: ItemTries(), B: ItemTries()}
+    assert paid(out) == {A: ItemTries(losses=1), B: ItemTries(losses=1)}
     assert {order.delay_s for order in of(out, Release)} == {0}
 
 
@@ -443,6 +451,29 @@ def test_a_store_that_stays_down_beyond_the_budget_costs_the_item_a_try() -> Non
     (release,) = of(out, Release)
     assert (release.tries.transients, release.failure.code) == (1, "store_unavailable")
     assert job.scheduler.items_in_flight == 0
+
+
+def test_what_sat_out_an_outage_goes_on_soon_after_the_store_is_back() -> None:
+    job = Job(A, B, retry=RetryPolicy(backoff_s=900), breaker=BreakerConfig(failures=2))
+    for item in (A, B):
+        written(job, item)
+        commit_fails(job, item)
+    job.tell(Tick(), after_s=900)
+    commit_fails(job, A)  # waits for half an hour from now
+    job.tell(Committed(B))
+
+    assert of(job.tell(Tick(), after_s=5), Commit) == [Commit(A)]
+
+
+def test_what_was_refused_by_a_store_that_is_up_waits_its_time() -> None:
+    job = Job(A, B, retry=RetryPolicy(backoff_s=900), breaker=BreakerConfig(failures=2))
+    written(job, A)
+    written(job, B)
+    commit_fails(job, A)
+    job.tell(Committed(B))
+
+    assert of(job.tell(Tick(), after_s=899), Commit) == []
+    assert of(job.tell(Tick(), after_s=1), Commit) == [Commit(A)]
 
 
 def test_a_host_of_the_stores_name_is_not_the_store() -> None:

@@ -18,7 +18,7 @@ from medpipe.scheduling import (
     WorkerDied,
 )
 from medpipe.scheduling.events import ItemTries
-from tests.support.scheduling import DIED, NODE_LOST, A, B, C, Job, of, steps
+from tests.support.scheduling import DIED, NODE_LOST, A, B, C, Job, counts, of, steps
 
 
 def test_a_file_is_watched_where_it_was_fetched() -> None:
@@ -47,7 +47,7 @@ def test_a_dead_worker_costs_its_item_one_try_and_is_replaced() -> None:
 
     out = job.dies(A, "acquire")
 
-    assert [(r.item_id, r.tries) for r in of(out, Release)] == [(A, ItemTries(deaths=1))]
+    assert [(r.item_id, counts(r.tries)) for r in of(out, Release)] == [(A, ItemTries(deaths=1))]
     assert of(out, StartWorker) == []
     assert of(job.tell(Leased(A, ItemTries(deaths=1))), StartWorker) == [
         StartWorker("extract", "extract-2")
@@ -82,7 +82,21 @@ def test_a_lost_node_costs_no_try() -> None:
 
     (release,) = of(job.dies(A, "acquire", NODE_LOST), Release)
 
-    assert (release.delay_s, release.tries) == (0, ItemTries())
+    assert (release.delay_s, release.tries) == (0, ItemTries(losses=1))
+
+
+def test_an_item_that_is_lost_again_and_again_is_a_dead_letter_in_the_end() -> None:
+    job = Job(A, tries=ItemTries(losses=18), retry={"backoff_s": 10})
+    (release,) = of(job.dies(A, "acquire", NODE_LOST), Release)
+    assert release.delay_s > 0
+    job.tell(Leased(A, release.tries), after_s=release.delay_s)
+
+    (finish,) = of(job.dies(A, "acquire", NODE_LOST), Finish)
+
+    assert (finish.state, finish.tries.losses) == ("dead", 20)
+    assert finish.failure == Failure(
+        FailureKind.LOST, "node_lost", "lost 20 times in a row: its node has died", "acquire"
+    )
 
 
 def test_the_death_of_a_worker_that_only_holds_the_file_fails_its_item() -> None:

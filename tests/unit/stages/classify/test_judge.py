@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from medpipe.media.phash import perceptual_hash
 from medpipe.stages.classify import ClassifyConfig, judge
-from medpipe.stages.classify.judge import perceptual_hash
 
 CONFIG = ClassifyConfig()
 Image = NDArray[np.uint8]

@@ -1,0 +1,42 @@
+"""Workers that Ray can never start end the job instead of being asked for without end."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.jobs import short_lectures
+from tests.support.nodes import ENV
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+
+# As `ray job submit --runtime-env` has it: the driver runs, none of its workers can.
+RUN = """
+import ray
+from medpipe.cli import main
+ray.init(
+    address="local", num_cpus=3, include_dashboard=False, log_to_driver=False,
+    namespace="medpipe", runtime_env={"conda": "no-such-env"},
+)
+main()
+"""
+
+
+def test_an_environment_that_cannot_be_made_ends_the_job_and_is_named(tmp_path: Path) -> None:
+    (lecture,) = short_lectures(tmp_path / "lectures", [570])
+
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN, "run", lecture, "--out", tmp_path / "out", "--recipe", "demo"],
+        env={**os.environ, **ENV},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+    assert ran.returncode == 1, ran.stderr
+    assert "the job cannot go on" in ran.stderr
+    assert "worker_cannot_start" in ran.stderr
+    assert "conda" in ran.stderr
