@@ -19,10 +19,10 @@ $(VENV)/base.done: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/dev.done: $(VENV)/base.done
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo,train,dev]'
 	@touch $@
 
-setup: $(VENV)/dev.done ## A .venv with all that tests need
+setup: $(VENV)/dev.done ## A .venv with all that tests need (torch: 6 GB)
 
 demo: $(VENV)/base.done ## Set up, run the main job on the bundled lectures, show the result
 	$(BIN)/medpipe demo

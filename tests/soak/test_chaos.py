@@ -47,7 +47,7 @@ SIZE = (
         ("scheduling.retry.death_backoff_s=30", "scheduling.retry.backoff_max_s=3600"),
     )
     if FULL
-    else Size(40, 10, 480, 2, 12, ())
+    else Size(40, 10, 480, 3, 20, ())
 )  # fmt: skip
 
 
