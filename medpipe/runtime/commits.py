@@ -47,6 +47,11 @@ class Commits:
         """Whether a batch is under way."""
         return self._under_way is not None
 
+    @property
+    def size(self) -> int:
+        """Items of the batch that is under way."""
+        return len(self._batch)
+
     def begin(self, flights: Sequence[Flight]) -> None:
         """Begin to commit what these items wrote; not while another batch is under way."""
         self._batch = [(flight, flight.attempt) for flight in flights]

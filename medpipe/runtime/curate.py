@@ -44,9 +44,15 @@ class Limits:
     until_s: float | None = None
     cost_usd: float | None = None
 
-    def reached(self, tally: Tally, now_s: float) -> str | None:
-        """Which limit is reached, in words, or None."""
-        if self.items is not None and tally.ended >= self.items:
+    def reached(self, tally: Tally, written: int, now_s: float) -> str | None:
+        """Which limit is reached, in words, or None.
+
+        Args:
+            tally: What came to an end.
+            written: Items that wait for nothing but their commit.
+            now_s: Unix time.
+        """
+        if self.items is not None and tally.ended + written >= self.items:
             return f"--limit {self.items}"
         if self.until_s is not None and now_s >= self.until_s:
             return "--until"
@@ -182,7 +188,7 @@ class _Limiter:
     def __call__(self, driver: Driver) -> None:
         self._check_head()
         if self.reached is None:
-            self.reached = self._limits.reached(driver.flights.tally, time.time())
+            self.reached = self._limits.reached(driver.flights.tally, driver.written, time.time())
             if self.reached is not None:
                 driver.scheduler.drain()
         in_flight, cost_usd = driver.scheduler.items_in_flight, driver.flights.tally.cost_usd

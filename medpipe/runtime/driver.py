@@ -133,6 +133,11 @@ class Driver:
             self._pools.end_all()
             self._commits.close()
 
+    @property
+    def written(self) -> int:
+        """Items whose rows are written and wait for their commit."""
+        return len(self._written) + self._commits.size
+
     # Events in ------------------------------------------------------------------------------
 
     def _dispatch(self) -> None:

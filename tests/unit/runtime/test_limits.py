@@ -21,7 +21,7 @@ from medpipe.telemetry import Timings
     ],
 )
 def test_a_limit_is_reached_when_it_is(limits: Limits, tally: Tally, said: str | None) -> None:
-    assert limits.reached(tally, now_s=100) == said
+    assert limits.reached(tally, 0, now_s=100) == said
 
 
 def test_cpu_is_paid_by_cpu_seconds_and_a_gpu_by_the_wall() -> None:
