@@ -33,13 +33,13 @@ def case_lecture(
     *,
     width_px: int = 480,
     height_px: int = 360,
-    fps: int = 10,
-    crf: int = 26,
+    fps: int = 15,
+    crf: int = 22,
 ) -> LectureSpec:
     """A lecture that goes through cases: a cut, a sentence, a short silence.
 
     Args:
-        number: Names the lecture and seeds cursors and places.
+        number: Names the lecture, chooses its pointer and seeds the places.
         cases: In order.
         width_px: Frame width, even.
         height_px: Frame height, even.
@@ -47,10 +47,12 @@ def case_lecture(
         crf: Constant rate factor of x264.
     """
     random = np.random.default_rng([number, 4211])
+    kind, colour = CURSORS[number % len(CURSORS)]
+    cursor = Cursor(kind, colour, round(float(random.uniform(16, 26)), 1))
     return LectureSpec(
         name=f"cases-{number:03d}",
         title=f"Cases {number}",
-        slides=tuple(_slide(case, random) for case in cases),
+        slides=tuple(_slide(case, cursor, random) for case in cases),
         seed=_VOICE,
         width_px=width_px,
         height_px=height_px,
@@ -59,14 +61,13 @@ def case_lecture(
     )
 
 
-def _slide(case: Case, random: np.random.Generator) -> Slide:
-    kind, colour = CURSORS[int(random.integers(len(CURSORS)))]
+def _slide(case: Case, cursor: Cursor, random: np.random.Generator) -> Slide:
     return Slide(
         picture=str(case.picture),
         place=(0.0, 0.0, 1.0, 1.0),
         lines=(Line(_marked(case, random)),),
         background="dark",
-        cursor=Cursor(kind, colour, round(float(random.uniform(16, 26)), 1)),
+        cursor=cursor,
     )
 
 

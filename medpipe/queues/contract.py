@@ -6,7 +6,9 @@ that ran out makes the item ready again; its holder's token is refused from then
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+from pydantic import model_validator
 
 from medpipe.errors import MedpipeError
 from medpipe.records import Item, Record
@@ -67,6 +69,14 @@ class Tries(Record):
     generation: int = 0
     last_code: str | None = None
     last_detail: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_gone(cls, data: Any) -> Any:
+        """Pass over a field that earlier queues hold and nobody reads any more."""
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if key != "first_transient_at_s"}
+        return data
 
 
 class Lease(Record):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medpipe.errors import ConfigError
-from medpipe.queues import SqliteQueue, open_queue
+from medpipe.queues import SqliteQueue, Tries, open_queue
 from tests.support.queues import ids, item
 
 
@@ -84,3 +84,7 @@ def test_a_queue_that_many_make_at_once_is_made_once(tmp_path: Path) -> None:
         for maker in makers:
             maker.join()
         assert [maker.exitcode for maker in makers] == [0] * 6
+
+
+def test_a_field_that_earlier_queues_hold_is_passed_over() -> None:
+    assert Tries.model_validate_json('{"bugs": 1, "first_transient_at_s": 3.5}') == Tries(bugs=1)
