@@ -42,7 +42,7 @@ class Size:
 
 SIZE = (
     Size(
-        200, 30, 640, 20, 180,
+        200, 30, 640, 20, 45,
         # The recipe has seconds of patience; these are the defaults.
         ("scheduling.retry.death_backoff_s=30", "scheduling.retry.backoff_max_s=3600"),
     )

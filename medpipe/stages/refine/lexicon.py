@@ -124,7 +124,7 @@ NOUN_OR_VERB: Final = words(
     "find findings finding drawing beginning meaning lining staining swelling thickening "
     "narrowing widening scarring bleeding stranding coating bruising crossing blunting mottling "
     "tenting layering shadowing clubbing flattening cupping pitting scaling crusting wasting "
-    "remodeling stippling clearing"
+    "remodeling stippling clearing matter matters"
 )
 NOUN_ING: Final = words(
     "staining swelling thickening narrowing widening scarring bleeding stranding lining coating "

@@ -26,10 +26,10 @@ class Metadata(BaseHTTPRequestHandler):
 
     noticed = False
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         self.answer("secret" if self.path == "/latest/api/token" else None)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         noticed = type(self).noticed
         aws = self.headers.get("X-aws-ec2-metadata-token") == "secret"
         google = self.headers.get("Metadata-Flavor") == "Google"

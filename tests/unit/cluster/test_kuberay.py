@@ -219,7 +219,10 @@ def test_a_curating_job_has_the_cluster_that_stands() -> None:
 def test_the_recipes_that_pods_see_are_configs(name: str) -> None:
     config = load_config(str(KUBERAY / "base" / name))
 
-    asked = {"curate.yaml": config.runtime.transcribe_gpus, "train.yaml": config.genmedclip.run.gpus}
+    asked = {
+        "curate.yaml": config.runtime.transcribe_gpus,
+        "train.yaml": config.genmedclip.run.gpus,
+    }
     assert asked[name] > 0
 
 

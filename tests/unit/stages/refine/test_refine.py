@@ -45,6 +45,7 @@ def phrases(text: str) -> list[Phrase]:
         ("Look at the large, pale nuclei of the tumor cells.",
          ["large pale nuclei of the tumor cells"]),
         ("A mildly enlarged heart is visible.", ["mildly enlarged heart"]),
+        ("The thorax is what matters, not the white matter.", ["thorax", "white matter"]),
         ("The superior and inferior margins are sharp.", ["superior and inferior margins"]),
         ("This artery supplies the lateral wall.", ["artery", "lateral wall"]),
         ("The scan shows a hypodense mass with irregular borders.",
