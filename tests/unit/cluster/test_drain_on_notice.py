@@ -16,7 +16,8 @@ CHILD = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(17))
 print("up", flush=True)
-time.sleep(float(sys.argv[1]))
+for _ in range(10 * int(sys.argv[1])):  # a signal just before a long sleep would wait for its end
+    time.sleep(0.1)
 sys.exit(3)
 """
 
