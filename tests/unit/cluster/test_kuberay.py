@@ -108,13 +108,13 @@ def test_a_misspelt_field_is_found() -> None:
     assert "minReplica" in " ".join(errors(manifest))
 
 
-@pytest.mark.system
+@pytest.mark.tools
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_what_an_overlay_builds_is_valid_for_kuberay(overlay: str) -> None:
     assert [errors(manifest) for manifest in ray_kinds(built(overlay))] == [[]] * 3
 
 
-@pytest.mark.system
+@pytest.mark.tools
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_what_an_overlay_builds_is_valid_for_kubernetes(overlay: str) -> None:
     manifests = built(overlay)
@@ -138,7 +138,7 @@ def test_kubernetes_schema_refuses_a_misspelt_field() -> None:
         kubernetes_validate.validate(account | {"secret": []}, KUBERNETES, strict=True)
 
 
-@pytest.mark.system
+@pytest.mark.tools
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_cluster_has_a_token_an_idle_head_groups_from_zero_and_time_to_drain(
     overlay: str,
@@ -158,7 +158,7 @@ def test_every_cluster_has_a_token_an_idle_head_groups_from_zero_and_time_to_dra
         assert min(grace_s) > drain_s, name
 
 
-@pytest.mark.system
+@pytest.mark.tools
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_no_pod_is_root_or_keeps_the_name_of_an_image_that_nobody_pushed(overlay: str) -> None:
     for _, cluster in clusters(built(overlay)):
@@ -169,7 +169,7 @@ def test_no_pod_is_root_or_keeps_the_name_of_an_image_that_nobody_pushed(overlay
             assert container["image"].startswith("medpipe/") is (overlay == "base")
 
 
-@pytest.mark.system
+@pytest.mark.tools
 def test_in_production_only_heads_are_on_demand_and_nothing_moves_them() -> None:
     manifests = built("overlays/production")
     budget = named(manifests, "PodDisruptionBudget", "medpipe-head")
@@ -186,7 +186,7 @@ def test_in_production_only_heads_are_on_demand_and_nothing_moves_them() -> None
     }
 
 
-@pytest.mark.system
+@pytest.mark.tools
 def test_in_production_the_standing_head_outlives_itself_in_redis() -> None:
     manifests = built("overlays/production")
     memory = named(manifests, "RayCluster", "medpipe")["spec"]["gcsFaultToleranceOptions"]
@@ -196,7 +196,7 @@ def test_in_production_the_standing_head_outlives_itself_in_redis() -> None:
     assert "valueFrom" in memory["redisPassword"]
 
 
-@pytest.mark.system
+@pytest.mark.tools
 def test_applying_production_starts_nothing_and_dev_only_its_small_cluster() -> None:
     def waits(overlay: str) -> dict[str, bool]:
         return {m["metadata"]["name"]: m["spec"]["suspend"] for m in ray_kinds(built(overlay))}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from medpipe.dataset import TABLES, Committer, Dataset
 from medpipe.dataset.compaction import FILES_A_CLASS, FULL_BYTES, files_to_merge
-from medpipe.storage import ObjectStore, open_store
+from medpipe.storage import ObjectStore, StorageConfig, open_store
 from tests.support.datasets import rows_of
 from tests.support.dying import die_at
 from tests.support.fault_proxy import FaultProxy, fault_proxy
@@ -190,7 +190,7 @@ def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProx
 
 
 def test_a_commit_asks_the_store_as_often_when_more_is_in(proxy: FaultProxy) -> None:
-    store = open_store("s3://counted/data")
+    store = open_store("s3://counted/data", StorageConfig(endpoint_url=proxy.url))
     committer = Committer(store)
     committer.recover()
     asked = []

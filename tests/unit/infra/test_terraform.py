@@ -152,7 +152,7 @@ def test_money_and_dead_messages_ring() -> None:
     assert resource("aws_cloudwatch_metric_alarm", "dead")["threshold"] == 0
 
 
-@pytest.mark.system
+@pytest.mark.tools
 def test_terraform_would_format_nothing() -> None:
     if shutil.which("terraform") is None:
         pytest.skip("no terraform: it is in no package registry, see its makers' page")
@@ -165,7 +165,7 @@ def test_terraform_would_format_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.system
+@pytest.mark.tools
 def test_checkov_has_nothing_to_say() -> None:
     program = shutil.which("checkov")
     if program is None:
