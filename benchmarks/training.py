@@ -33,7 +33,7 @@ from medpipe.genmedclip.tracking import read_log
 from medpipe.storage import open_store
 
 RESULTS = Path(__file__).parent / "results"
-BATCH = 128
+BATCH = 256
 WARM_STEPS = 10
 
 
@@ -145,7 +145,7 @@ def bare(folder: Path, steps: int, number: int) -> tuple[float, list[float]]:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         times.append(time.perf_counter() - began_s)
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     means = [statistics.fmean(losses[n : n + 10]) for n in range(0, len(losses), 10)]
     return statistics.median(times[WARM_STEPS:]), means
 
