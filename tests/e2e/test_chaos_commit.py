@@ -83,8 +83,14 @@ class Drivers:
         self._started.append(process)
         return process
 
-    def killed_at(self, faults: Faults, point: str, item: str, *settings: str) -> None:
-        """Start a driver and kill it at a point; one in a worker is held there meanwhile."""
+    def killed_at(
+        self, faults: Faults, point: str, item: str, *settings: str, must: bool = True
+    ) -> bool:
+        """Start a driver and kill it at a point; one in a worker is held there meanwhile.
+
+        Returns:
+            Whether it came to the point; if it need not, it may also end well before.
+        """
         in_worker = point.startswith("write")
         action = "hang" if in_worker else "sigkill"
         faults.set({"point": point, "item": item, "action": action, "times": 1})
@@ -93,9 +99,13 @@ class Drivers:
             wait_for(lambda: faults.passed(point) or driver.poll() is not None, point)
             driver.kill()
         _, err = driver.communicate(timeout=180)
-        assert driver.returncode == -signal.SIGKILL, err
-        assert faults.passed(point)
+        passed = bool(faults.passed(point))
         faults.clear()
+        if passed or must:
+            assert (passed, driver.returncode) == (True, -signal.SIGKILL), err
+        else:
+            assert driver.returncode == 0, err
+        return passed
 
     def finish(self) -> None:
         """Do in this process what a last driver would."""
@@ -182,9 +192,10 @@ def test_a_driver_that_is_killed_at_any_step_of_a_commit_costs_no_row(
 def test_drivers_that_are_killed_each_a_step_further_on_make_way_for_the_last(
     drivers: Drivers, faults: Faults, calm: dict[str, list[str]]
 ) -> None:
-    for point, item in STEPS[:-3]:  # by then all is in, and no driver commits any more
-        drivers.killed_at(faults, point, item)
+    # Sooner or later all is in, and no driver commits any more.
+    killed = [drivers.killed_at(faults, *step, must=False) for step in STEPS]
 
+    assert sum(killed) > len(STEPS) / 2
     ended(drivers.start())
 
     assert_all_is_in(drivers, calm)
