@@ -100,7 +100,7 @@ def items_in(store: ObjectStore, table: str, path: str) -> dict[str, int]:
     """The generation of each item that has rows in a file."""
     columns = [ITEM_COLUMN[table], "generation"]
     with store.input(f"{table}/{path}") as file:
-        rows = pq.read_table(file, columns=columns, use_threads=False)
+        rows = pq.ParquetFile(file, pre_buffer=False).read(columns=columns, use_threads=False)
     return dict(zip(*(rows[column].to_pylist() for column in columns), strict=True))
 
 
@@ -116,12 +116,15 @@ def _rows(store: ObjectStore, table: str, sources: Iterable[Source]) -> Iterator
 
 def _whole(store: ObjectStore, table: str, source: Source) -> pa.Table:
     data = store.read(f"{table}/{source.path}")
-    return _without(source, pq.ParquetFile(io.BytesIO(data)).read(use_threads=False), table)
+    return _without(
+        source, pq.ParquetFile(io.BytesIO(data), pre_buffer=False).read(use_threads=False), table
+    )
 
 
 def _streamed(store: ObjectStore, table: str, source: Source) -> Iterator[pa.Table]:
     with store.input(f"{table}/{source.path}") as file:
-        batches = pq.ParquetFile(file).iter_batches(batch_size=_ROWS_A_READ, use_threads=False)
+        parquet = pq.ParquetFile(file, pre_buffer=False)
+        batches = parquet.iter_batches(batch_size=_ROWS_A_READ, use_threads=False)
         for batch in batches:
             yield _without(source, pa.Table.from_batches([batch]), table)
 

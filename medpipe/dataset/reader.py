@@ -46,7 +46,8 @@ class Dataset:
         if columns is not None:
             schema = pa.schema([schema.field(column) for column in columns])
         parts = [
-            pq.read_table(file, columns=columns, use_threads=False) for file in self._files(name)
+            pq.ParquetFile(file, pre_buffer=False).read(columns=columns, use_threads=False)
+            for file in self._files(name)
         ]
         if not parts:
             return schema.empty_table()
@@ -55,7 +56,7 @@ class Dataset:
     def batches(self, name: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """Rows of a table one by one, a few in memory at a time."""
         for file in self._files(name):
-            for batch in pq.ParquetFile(file).iter_batches(
+            for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(
                 batch_size=16, columns=columns, use_threads=False
             ):
                 yield from batch.to_pylist()
@@ -64,7 +65,8 @@ class Dataset:
         """The live files of a table, one open at a time.
 
         Read by pyarrow's plain Parquet reader: its dataset scanner over delta-rs' file system
-        aborted the process now and then while Ray was loaded (2.60, pyarrow 26).
+        aborted the process now and then while Ray was loaded (2.60, pyarrow 26). Nothing is
+        buffered ahead: the threads that do so abort a process that ends meanwhile.
         """
         handle = self.table(name)
         if handle is None:

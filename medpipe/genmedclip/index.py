@@ -155,7 +155,7 @@ def _file(
 ) -> Iterator[Mapping[str, Any]]:
     """The row groups of one file with the rows that take part."""
     with store.input(key) as opened:
-        parquet = pq.ParquetFile(opened)
+        parquet = pq.ParquetFile(opened, pre_buffer=False)
         for number in range(parquet.num_row_groups):
             table = parquet.read_row_group(number, columns=_THIN, use_threads=False)
             kept = np.flatnonzero(_takes_part(table, config)).astype(np.int64)
