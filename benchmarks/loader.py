@@ -178,6 +178,7 @@ def read_ray_data(folder: Path) -> int:
     import ray
     import torch
 
+    os.environ["RAY_AUTH_MODE"] = "disabled"  # else Ray writes a token into the home folder
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
 
