@@ -110,6 +110,11 @@ class LossConfig(Record):
     )
     max_logit_scale: float = Field(100.0, gt=1, description="Upper bound of the logit scale.")
 
+    @property
+    def uses_places(self) -> bool:
+        """Whether boxes or traces are learned from."""
+        return self.region_weight > 0 or self.trace_weight > 0
+
 
 class OptimConfig(Record):
     """AdamW under a cosine with warm-up."""

@@ -128,6 +128,8 @@ class Loader:
         self._global_batch = global_batch
         self._rank, self._world_size = rank, world_size
         self._train = index.rows(held_back=False)
+        # Two: batches are made ahead into the next epoch while this one is still told of.
+        self._order = lru_cache(2)(self._make_order)
         places = wanted.grid is not None or config.crop_share > 0
         self._groups = _Groups(store, index, config.cache_bytes, places=places)
 
@@ -135,6 +137,11 @@ class Loader:
     def batches_an_epoch(self) -> int:
         """Global batches of an epoch."""
         return len(self._train) // self._global_batch
+
+    @property
+    def held_bytes(self) -> int:
+        """Encoded rows in memory now."""
+        return self._groups.held_bytes
 
     def batches(self, cursor: Cursor, epochs: int) -> Iterator[tuple[Cursor, Batch]]:
         """This worker's part of every global batch from a cursor on, made ahead by threads.
@@ -207,20 +214,16 @@ class Loader:
             yield cursor, rows
             cursor = advanced(cursor, self.batches_an_epoch)
 
-    def _order(self, epoch: int) -> Order:
-        known = getattr(self, "_current", None)
-        if known is None or known[0] != epoch:
-            order = Order(
-                self._index.group[self._train],
-                self._index.domain[self._train],
-                global_batch=self._global_batch,
-                seed=self._seed,
-                epoch=epoch,
-                alpha=self._config.domain_alpha,
-                window_rows=self._config.window_rows,
-            )
-            known = self._current = (epoch, order)
-        return known[1]
+    def _make_order(self, epoch: int) -> Order:
+        return Order(
+            self._index.group[self._train],
+            self._index.domain[self._train],
+            global_batch=self._global_batch,
+            seed=self._seed,
+            epoch=epoch,
+            alpha=self._config.domain_alpha,
+            window_rows=self._config.window_rows,
+        )
 
     def _fill(self, row: int, epoch: int | None, pixels: NDArray[np.uint8]) -> Choice:
         """Choose what is said about a row and decode its picture into place."""
@@ -258,7 +261,7 @@ class _Groups:
         self._columns = _IMAGE + [f"narrations.list.element.{field}" for field in fields]
         self._lock = threading.Lock()
         self._held: OrderedDict[int, Future[_Group]] = OrderedDict()
-        self._held_bytes = 0
+        self.held_bytes = 0
         self._opened = lru_cache(_FILES)(self._open)
 
     def row(self, row: int) -> _Record:
@@ -308,10 +311,10 @@ class _Groups:
 
     def _keep_to_budget(self, added_bytes: int) -> None:
         with self._lock:
-            self._held_bytes += added_bytes
-            while self._held_bytes > self._cache_bytes and len(self._held) > 1:
+            self.held_bytes += added_bytes
+            while self.held_bytes > self._cache_bytes and len(self._held) > 1:
                 number, future = next(iter(self._held.items()))
                 if not future.done():
                     break
                 del self._held[number]
-                self._held_bytes -= future.result().held_bytes
+                self.held_bytes -= future.result().held_bytes

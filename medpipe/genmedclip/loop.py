@@ -122,6 +122,7 @@ class Training:
         self._total_steps = self._loader.batches_an_epoch * config.run.epochs
         self._optimizer = make_optimizer(self._built.model, config.optim)
         self._checkpoints = Checkpoints(store, config.run.keep_checkpoints)
+        self._step, self._cursor = 0, Cursor(0, 0)
         self._step, self._cursor, self._key = self._resumed()
         self._leave = Leave.NO
 
@@ -157,8 +158,7 @@ class Training:
 
     def _make_loader(self) -> Loader:
         config = self._config
-        places = config.loss.region_weight > 0 or config.loss.trace_weight > 0
-        grid = patch_grid(self._built) if places else None
+        grid = patch_grid(self._built) if config.loss.uses_places else None
         loader = Loader(
             self._dataset,
             self._index,
@@ -179,9 +179,10 @@ class Training:
 
     def _objective(self) -> Objective:
         config = self._config
-        places = config.loss.region_weight > 0 or config.loss.trace_weight > 0
         net: nn.Module = Towers(
-            self._built.model, places=places, max_logit_scale=config.loss.max_logit_scale
+            self._built.model,
+            places=config.loss.uses_places,
+            max_logit_scale=config.loss.max_logit_scale,
         )
         if config.run.compile:
             net = torch.compile(net)  # type: ignore[assignment]
@@ -201,7 +202,7 @@ class Training:
         """Where to go on; model and optimiser are filled from the newest checkpoint."""
         key = self._checkpoints.latest()
         if key is None:
-            return 0, Cursor(0, 0), ""
+            return self._step, self._cursor, ""
         saved, now = self._checkpoints.state(key), self._state()
         if saved.lineage() != now.lineage():
             raise ConfigError(
@@ -213,11 +214,10 @@ class Training:
         return saved.step, saved.cursor, key
 
     def _state(self) -> State:
-        cursor = getattr(self, "_cursor", Cursor(0, 0))
         return State(
-            step=getattr(self, "_step", 0),
-            epoch=cursor.epoch,
-            batch=cursor.batch,
+            step=self._step,
+            epoch=self._cursor.epoch,
+            batch=self._cursor.batch,
             dataset=self._dataset.uri,
             dataset_version=self._index.version,
             dataset_fingerprint=self._index.fingerprint,

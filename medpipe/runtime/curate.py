@@ -17,6 +17,7 @@ from medpipe.pipeline import RECORD_REJECTION, VIDEO_WALK
 from medpipe.queues import WorkQueue
 from medpipe.runtime.cluster import connected
 from medpipe.runtime.driver import Driver
+from medpipe.runtime.exits import EXIT_DEAD_LETTERS, EXIT_DONE, EXIT_INTERRUPTED
 from medpipe.runtime.flights import Flights, Tally
 from medpipe.runtime.head import HeadLost
 from medpipe.runtime.metrics import RaySink
@@ -26,8 +27,6 @@ from medpipe.storage import open_store
 from medpipe.telemetry import Sink
 
 logger = logging.getLogger(__name__)
-
-EXIT_DONE, EXIT_BUG, EXIT_USAGE, EXIT_DEAD_LETTERS, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from medpipe.genmedclip.judging.results import Results
 from medpipe.genmedclip.references import load_reference
 from medpipe.records import Record
 from medpipe.runtime.cluster import connected
-
-EXIT_INTERRUPTED = 130
+from medpipe.runtime.exits import EXIT_INTERRUPTED
 
 
 class Evaluation(Record):

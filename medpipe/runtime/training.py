@@ -11,7 +11,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,12 +22,12 @@ import ray
 from medpipe.config import MedpipeConfig
 from medpipe.errors import ConfigError
 from medpipe.runtime.cluster import connected
+from medpipe.runtime.exits import EXIT_DONE, EXIT_INTERRUPTED
 from medpipe.runtime.metrics import RaySink
 from medpipe.storage import ObjectStore, open_store
 
 logger = logging.getLogger(__name__)
 
-EXIT_INTERRUPTED = 130
 _POLL_S = 0.5
 
 OnStep = Callable[[int, dict[str, float]], None]
@@ -55,7 +54,7 @@ class TrainingOutcome:
     @property
     def exit_code(self) -> int:
         """Exit code of the command line: 0, or 130 (interrupted, resumable)."""
-        return 0 if self.finished else EXIT_INTERRUPTED
+        return EXIT_DONE if self.finished else EXIT_INTERRUPTED
 
 
 def train(
@@ -78,19 +77,38 @@ def train(
     store = _prepared(config, out, resume=resume)
     with connected(config.runtime, EXIT_INTERRUPTED):
         board = _Board.options(num_cpus=0).remote()  # type: ignore[attr-defined]
-        with ThreadPoolExecutor(1) as pool, _stopping(board):
-            fit = pool.submit(_fit, config, store.uri, board)
-            told = _followed(fit.done, board, on_step)
-            try:
-                fit.result()
-            except ray.train.TrainingFailedError as error:
-                raise RuntimeError(f"training cannot go on: {error}") from error
+        with _stopping(board):
+            fit = _Fit(config, store.uri, board)
+            fit.start()
+            told = _followed(fit, board, on_step)
+        if fit.failure is not None:
+            raise RuntimeError(f"training cannot go on: {fit.failure}") from fit.failure
         ended: dict[str, Any] | None = ray.get(board.ended.remote())
     if ended is None:
         raise RuntimeError(f"training ended without a word after {told} told steps")
     if "config_error" in ended:
         raise ConfigError(ended["config_error"])
     return TrainingOutcome(**ended, wall_s=time.time() - began_s)
+
+
+class _Fit(threading.Thread):
+    """Ray Train at work, in a thread that nobody waits for when this process is told to end.
+
+    Attributes:
+        failure: Why it gave up, or None.
+    """
+
+    def __init__(self, config: MedpipeConfig, out: str, board: Any) -> None:
+        super().__init__(name="training", daemon=True)
+        self.failure: Exception | None = None
+        self._job = (config, out, board)
+
+    def run(self) -> None:
+        """Train; what is no fault of the workers' or of Ray's shows as this thread's traceback."""
+        try:
+            _fit(*self._job)
+        except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
+            self.failure = error
 
 
 def _prepared(config: MedpipeConfig, out: str, *, resume: bool) -> ObjectStore:
@@ -218,11 +236,11 @@ class _Board:
         return self._stopped
 
 
-def _followed(done: Callable[[], bool], board: Any, on_step: OnStep | None) -> int:
+def _followed(fit: _Fit, board: Any, on_step: OnStep | None) -> int:
     """Pass on what workers tell until training is done; returns how much that was."""
     count = 0
     while True:
-        over = done()
+        over = not fit.is_alive()
         for step, figures in ray.get(board.told.remote()):
             count += 1
             if on_step is not None:
