@@ -13,13 +13,10 @@ RUN python -m venv /opt/medpipe/venv
 ENV PATH=/opt/medpipe/venv/bin:$PATH
 WORKDIR /build
 # What changes seldom first: a change of medpipe's code does not fetch 700 MB again.
-COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-      > requirements.txt \
- && pip install --constraint constraints.txt --requirement requirements.txt \
-# Runs YouTube's player script; yt-dlp's own part of it (yt-dlp-ejs) comes with yt-dlp[default].
- && pip install deno==2.9.8
-COPY README.md LICENSE CHANGELOG.md ./
+COPY requirements requirements
+# deno is in it, too: it runs YouTube's player script; yt-dlp's own part (yt-dlp-ejs) comes with yt-dlp.
+RUN pip install --require-hashes --requirement requirements/curate.txt
+COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY medpipe medpipe
 RUN pip wheel --no-deps --wheel-dir /wheels .
 
@@ -42,13 +39,17 @@ RUN --mount=type=bind,from=packages,source=/wheels,target=/wheels \
     /opt/medpipe/venv/bin/python -m pip install --no-cache-dir --no-deps /wheels/*.whl
 COPY jobs /opt/medpipe/jobs
 COPY cluster/drain_on_notice.py /opt/medpipe/
-# Explicit: without RAY_AUTH_MODE Ray decides by whether a token file exists.
+# Explicit: without RAY_AUTH_MODE Ray decides by whether a token file exists. At any other level of
+# cardinality Ray's own metrics have a label for each task's name, and tasks are named by item. The
+# head keeps about 4 KB for each of the last calls; by default 100,000 of them.
 ENV PATH=/opt/medpipe/venv/bin:$PATH \
     HOME=/home/medpipe \
     PYTHONUNBUFFERED=1 \
     OMP_NUM_THREADS=1 \
     RAY_AUTH_MODE=token \
     RAY_USAGE_STATS_ENABLED=0 \
+    RAY_metric_cardinality_level=low \
+    RAY_task_events_max_num_task_in_gcs=10000 \
     RAY_ENABLE_UV_RUN_RUNTIME_ENV=0
 USER 1000
 WORKDIR /home/medpipe
@@ -59,7 +60,9 @@ CMD ["medpipe", "--help"]
 
 FROM cpu AS curate-gpu
 USER 0
-RUN /opt/medpipe/venv/bin/python -m pip install --no-cache-dir nvidia-cublas-cu12==12.9.3.13
+RUN --mount=type=bind,source=requirements,target=/build/requirements \
+    /opt/medpipe/venv/bin/python -m pip install --no-cache-dir --require-hashes \
+      --requirement /build/requirements/curate-gpu.txt
 # ctranslate2 opens libcublas.so.12 by its bare name.
 ENV LD_LIBRARY_PATH=/opt/medpipe/venv/lib/python3.11/site-packages/nvidia/cublas/lib \
     NVIDIA_VISIBLE_DEVICES=all \
@@ -68,13 +71,9 @@ USER 1000
 
 FROM cpu AS train-gpu
 USER 0
-RUN --mount=type=bind,source=pyproject.toml,target=/build/pyproject.toml \
-    --mount=type=bind,source=constraints.txt,target=/build/constraints.txt \
-    /opt/medpipe/venv/bin/python -c "import tomllib; print(*tomllib.load(open('/build/pyproject.toml', 'rb'))['project']['optional-dependencies']['train'], sep='\n')" \
-      > /tmp/train.txt \
- && /opt/medpipe/venv/bin/python -m pip install --no-cache-dir \
-      --constraint /build/constraints.txt --requirement /tmp/train.txt \
- && rm /tmp/train.txt
+RUN --mount=type=bind,source=requirements,target=/build/requirements \
+    /opt/medpipe/venv/bin/python -m pip install --no-cache-dir --require-hashes \
+      --requirement /build/requirements/train.txt
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 1000

@@ -3,11 +3,13 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/tools/bin/uv pip compile --quiet \
+  --python $(BIN)/python --python-version 3.11 --constraint constraints.txt --generate-hashes --no-annotate
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 export RAY_USAGE_STATS_ENABLED := 0
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup demo test check bench soak lock clean
+.PHONY: help setup demo test check bench soak lock audit clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
@@ -28,7 +30,8 @@ demo: $(VENV)/base.done ## Set up, run the main job on the bundled lectures, sho
 	$(BIN)/medpipe demo
 
 test: setup ## Set up and run the tests
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak and not ray" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "ray and not soak"
 
 check: setup ## Linters, types, import contracts
 	$(BIN)/ruff check .
@@ -42,9 +45,25 @@ bench: setup ## Speed and truth, ratios measured in one run
 soak: setup ## The long tests: memory of an hour of video, many kills
 	MEDPIPE_SOAK=full $(BIN)/python -m pytest -m soak
 
-lock: setup ## Write constraints.txt from what is installed
+$(VENV)/tools.done:
+	$(PYTHON) -m venv $(VENV)/tools
+	$(VENV)/tools/bin/pip --disable-pip-version-check install --quiet uv pip-audit
+	@touch $@
+
+lock: setup $(VENV)/tools.done ## Write constraints.txt from what is installed, and the images' locks
 	{ echo "# Every version that medpipe is tested with; pip reads it by -c. Made by: make lock"; \
 	  $(PIP) freeze --exclude-editable; } > constraints.txt
+	$(COMPILE) pyproject.toml requirements/image.in -o requirements/curate.txt
+	$(COMPILE) requirements/gpu.in -o requirements/curate-gpu.txt
+	$(COMPILE) pyproject.toml --extra train -o requirements/train.txt
+
+audit: $(VENV)/tools.done ## Known vulnerabilities of what the images hold; needs the advisory service
+	@for lock in requirements/*.txt; do \
+	  $(VENV)/tools/bin/pip-audit --disable-pip --require-hashes --requirement $$lock \
+	    > $(VENV)/audit.log 2>&1; code=$$?; cat $(VENV)/audit.log; \
+	  if [ $$code -ne 0 ] && grep -qE 'Connection|Max retries|timed out|ServiceError' $(VENV)/audit.log; \
+	  then echo "audit: the advisory service cannot be reached, so $$lock was not looked at"; \
+	  elif [ $$code -ne 0 ]; then exit $$code; fi; done
 
 clean: ## Remove the environment and what the demo wrote
 	rm -rf $(VENV) medpipe-demo

@@ -12,6 +12,8 @@ bounded number of times and then becomes a dead letter.
 import re
 from typing import Any
 
+from medpipe.secrets import mask
+
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,47}")
 
 
@@ -20,7 +22,13 @@ class MedpipeError(Exception):
 
 
 class ConfigError(MedpipeError):
-    """The configuration or the command line is wrong; the message says what to do."""
+    """The configuration or the command line is wrong; the message says what to do.
+
+    Secrets in it are masked: it may quote what the user wrote.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(mask(message))
 
 
 class _ItemError(MedpipeError):
@@ -28,15 +36,15 @@ class _ItemError(MedpipeError):
 
     Attributes:
         code: Lower-case reason code such as `not_a_video`; stable, counted in the funnel.
-        detail: One sentence for a person: what was seen and what to do.
+        detail: One sentence for a person: what was seen and what to do; secrets are masked.
     """
 
     def __init__(self, code: str, detail: str) -> None:
         if not _CODE.fullmatch(code):
             raise ValueError(f"reason code must be snake_case, got {code!r}")
-        super().__init__(code, detail)
         self.code = code
-        self.detail = detail
+        self.detail = mask(detail)
+        super().__init__(code, self.detail)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"

@@ -14,6 +14,7 @@ import numpy as np
 import open_clip
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,6 +26,12 @@ from medpipe.genmedclip.tokens import WordTokenizer
 _T = TypeVar("_T")
 Image = NDArray[np.uint8]
 Tokenizer = Callable[[Sequence[str]], Tensor]
+
+# What reading weights raises that are torn, of another model, or no weights at all.
+_UNUSABLE = (
+    OSError, KeyError, TypeError, RuntimeError, ValueError, AttributeError,
+    UnpicklingError, SafetensorError,
+)  # fmt: skip
 
 WEIGHTS = "open_clip_model.safetensors"
 CONFIG = "open_clip_config.json"
@@ -180,7 +187,7 @@ def _load(model: nn.Module, config: ModelConfig) -> None:
             raise ConfigError(f"cannot download {config.name}/{init}: {error}") from error
     try:
         open_clip.load_checkpoint(model, str(path), weights_only=True)
-    except (OSError, RuntimeError, ValueError, KeyError, UnpicklingError) as error:
+    except _UNUSABLE as error:
         raise ConfigError(f"{path} does not fit model {config.name!r}: {error}") from error
 
 
@@ -200,7 +207,7 @@ def _from_folder(folder: Path) -> Built:
             file = folder / "open_clip_pytorch_model.bin"
             open_clip.load_checkpoint(model, str(file), weights_only=True)
         return Built(model, _tokenizer(config), config, _image_px(config))
-    except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
+    except _UNUSABLE as error:
         raise ConfigError(f"{folder} holds no open_clip model: {error}") from error
 
 

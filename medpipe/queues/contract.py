@@ -109,8 +109,16 @@ class QueueCounts(Record):
         return self.open + self.done + self.rejected + self.dead
 
 
+NOT_AN_ITEM = "not_an_item"
+"""Reason code of a message that cannot be read as an item; it is dead from the start."""
+
+
 class WorkQueue(Protocol):
     """A queue of items; every method may raise `Transient` when the queue cannot be reached."""
+
+    @property
+    def set_aside(self) -> int:
+        """Messages that this object met and that were no items; each is a dead letter now."""
 
     def enqueue(self, items: Iterable[Item], *, priority: int = 0) -> int:
         """Add items that are not in yet; returns how many were new."""

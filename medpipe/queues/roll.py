@@ -32,6 +32,9 @@ class Roll:
         store: Where the lists lie.
         prefix: Folder in it.
         age_s: How old the view of the ends may be.
+
+    Attributes:
+        unreadable: Messages that were no items.
     """
 
     def __init__(self, store: LedgerStore, prefix: str, *, age_s: float) -> None:
@@ -45,6 +48,7 @@ class Roll:
         self._tally: Counter[tuple[str, str]] = Counter()
         self._read_at_s = -float("inf")
         self._read_took_s = 0.0
+        self.unreadable = 0
 
     def __contains__(self, item_id: str) -> bool:
         return item_id in self._sources
@@ -124,7 +128,10 @@ class Roll:
 
     def set_aside(self, name: str, body: str) -> None:
         """Keep a message that is no item, as evidence."""
-        self._store.write(f"{self._prefix}/unreadable/{quote(name, safe='')}", body.encode())
+        key = f"{self._prefix}/unreadable/{quote(name, safe='')}"
+        self._store.write(key, body.encode(errors="replace"))
+        with self._lock:
+            self.unreadable += 1
 
     def _items(self, key: str) -> Iterator[Item]:
         try:
@@ -147,9 +154,11 @@ class Roll:
             state, reason, _ = key.removeprefix(f"{self._prefix}/ends/").split("/")
             place = (state, unquote(reason))
             ends[_id_of(key)] = places.setdefault(place, place)
+        unreadable = sum(1 for _ in self._store.keys(f"{self._prefix}/unreadable"))
         with self._lock:
             self._ends = ends
             self._tally = Counter(ends.values())
+            self.unreadable = unreadable
 
     def _unmark(self, item_id: str) -> None:
         place = self._ends.pop(item_id, None)

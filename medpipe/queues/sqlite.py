@@ -5,6 +5,7 @@ of a holder whose lock is free are ready again at once, so a killed driver costs
 """
 
 import fcntl
+import logging
 import sqlite3
 import time
 import uuid
@@ -12,9 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from medpipe.errors import ConfigError
-from medpipe.queues.contract import Lease, LeaseLost, QueueCounts, Tries
+from medpipe.queues.contract import NOT_AN_ITEM, Lease, LeaseLost, QueueCounts, Tries
 from medpipe.records import Item
+
+logger = logging.getLogger(__name__)
 
 _ENDS = ("done", "rejected", "dead")
 
@@ -48,6 +53,7 @@ class SqliteQueue:
         self._path = path
         self._clock = clock
         self._holder = uuid.uuid4().hex
+        self.set_aside = 0
         self._lock = self._lock_path(self._holder).open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
@@ -84,24 +90,24 @@ class SqliteQueue:
             now = self._clock()
             self._free_lost(db, now)
             rows = db.execute(
-                "SELECT id, item, token, tries FROM items WHERE state = 'ready' AND"
-                " ready_at_s <= ? ORDER BY priority DESC, ready_at_s, added LIMIT ?",
+                "SELECT hex(id), CAST(item AS BLOB), token, tries FROM items WHERE"
+                " state = 'ready' AND ready_at_s <= ?"
+                " ORDER BY priority DESC, ready_at_s, added LIMIT ?",
                 (now, n),
             ).fetchall()
+            leases = []
+            for key, item, token, tries in rows:
+                lease = _lease(key, item, token, tries, now + lease_s)
+                if lease is None:
+                    self._set_aside(db, key)
+                else:
+                    leases.append(lease)
             db.executemany(
                 "UPDATE items SET state = 'leased', holder = ?, token = token + 1, until_s = ?"
                 " WHERE id = ?",
-                [(self._holder, now + lease_s, row[0]) for row in rows],
+                [(self._holder, now + lease_s, lease.item.id) for lease in leases],
             )
-        return [
-            Lease(
-                item=Item.model_validate_json(item),
-                token=token + 1,
-                until_s=now + lease_s,
-                tries=Tries.model_validate_json(tries),
-            )
-            for _, item, token, tries in rows
-        ]
+        return leases
 
     def extend(self, leases: Sequence[Lease], *, lease_s: float) -> list[Lease]:
         """Hold leases for lease_s more from now; returns those that are lost."""
@@ -129,7 +135,9 @@ class SqliteQueue:
     def retry(self, *, reason: str | None = None) -> list[Item]:
         """Make dead and rejected items ready again; all dead ones, or those of one reason."""
         if reason is None:
-            where, values = "state = 'dead'", list[str]()
+            where, values = f"state = 'dead' AND reason IS NOT '{NOT_AN_ITEM}'", list[str]()
+        elif reason == NOT_AN_ITEM:
+            return []  # it would be none again
         else:
             where, values = "state IN ('dead', 'rejected') AND reason = ?", [reason]
         with self._write() as db:
@@ -204,6 +212,16 @@ class SqliteQueue:
         if not changed:
             raise LeaseLost(f"the lease on {lease.item.id} ran out")
 
+    def _set_aside(self, db: sqlite3.Connection, key: str) -> None:
+        """Make a dead letter of a row that is no item; its content stays as evidence."""
+        logger.error("a message in %s is no item and was set aside", self._path.name)
+        self.set_aside += 1
+        tries = Tries(last_code=NOT_AN_ITEM, last_detail="the message cannot be read as an item")
+        db.execute(
+            "UPDATE items SET state = 'dead', tries = ?, reason = ? WHERE hex(id) = ?",
+            (tries.model_dump_json(), NOT_AN_ITEM, key),
+        )
+
     def _free_lost(self, db: sqlite3.Connection, now: float) -> None:
         """Make items ready whose lease ran out or whose holder is dead."""
         db.execute(
@@ -249,3 +267,15 @@ class SqliteQueue:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def _lease(key: str, item: bytes, token: int, tries: str, until_s: float) -> Lease | None:
+    """A lease on what a row holds, or None where that is no item or not the one of its key."""
+    try:
+        found = Item.model_validate_json(item)
+        if found.id.encode().hex().upper() != key:
+            return None
+        told = Tries.model_validate_json(tries)
+    except ValidationError:
+        return None
+    return Lease(item=found, token=token + 1, until_s=until_s, tries=told)

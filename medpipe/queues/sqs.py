@@ -15,7 +15,7 @@ from itertools import islice
 from pydantic import ValidationError
 
 from medpipe.errors import MedpipeError, Transient
-from medpipe.queues.contract import Lease, QueueCounts, Tries
+from medpipe.queues.contract import NOT_AN_ITEM, Lease, QueueCounts, Tries
 from medpipe.queues.holding import Holding, lease_of
 from medpipe.queues.ledger import ENDS, Ledger, LedgerStore, State
 from medpipe.queues.resend import Resender
@@ -68,6 +68,12 @@ class SqsQueue:
         self._waiting: dict[str, float] = {}
         self._quiet_since_s: float | None = None
         self._hidden_seen: tuple[float, int] | None = None
+        self._strangers: list[str] = []
+
+    @property
+    def set_aside(self) -> int:
+        """Messages that this object met and that were no items; each is a dead letter now."""
+        return len(self._strangers)
 
     def enqueue(self, items: Iterable[Item], *, priority: int = 0) -> int:
         """Add items that are in no source list yet; returns how many were new."""
@@ -158,6 +164,7 @@ class SqsQueue:
         delayed = min(len(self._waiting), self._roll.open)
         leased = min(max(hidden - delayed, len(self._holding)), self._roll.open - delayed)
         ready = self._roll.open - delayed - leased
+        ends["dead"] += self._roll.unreadable
         return QueueCounts(ready=ready, delayed=delayed, leased=leased, **ends)
 
     def reasons(self) -> dict[str, int]:
@@ -167,6 +174,8 @@ class SqsQueue:
         for (state, reason), number in sorted(self._roll.tally().items()):
             if state != "done" and number:
                 found[reason] = found.get(reason, 0) + number
+        if self._roll.unreadable:
+            found[NOT_AN_ITEM] = self._roll.unreadable
         return dict(sorted(found.items()))
 
     def next_ready_at_s(self) -> float | None:
@@ -218,6 +227,7 @@ class SqsQueue:
             logger.error("a message in %s is no item and was set aside", self._wire.name)
             self._roll.set_aside(message.id, message.body)
             self._wire.delete([message.handle])
+            self._strangers.append(message.id)
             return None
         until_s = self._clock() + lease_s
         entry = self._holding.take(item, message.handle, high=message.high, until_s=until_s)

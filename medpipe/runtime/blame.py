@@ -21,6 +21,7 @@ from ray import exceptions as rx
 from medpipe.errors import ConfigError, Rejected, Transient
 from medpipe.runtime.watchdog import WorkerMemoryError
 from medpipe.scheduling import Failure, FailureKind
+from medpipe.secrets import mask
 
 # What Ray writes when the node went, not the process (tried: SIGKILL to a raylet).
 _NODE_GONE = (
@@ -114,4 +115,4 @@ def _raised(error: rx.RayTaskError) -> Failure:
 
 def _short(error: BaseException) -> str:
     text = str(error) or "".join(traceback.format_exception_only(error))
-    return text[-_DETAIL_CHARACTERS:]
+    return mask(text)[-_DETAIL_CHARACTERS:]

@@ -1,20 +1,24 @@
 """The items in flight: their leases, what their steps gave so far, and what the queue is told."""
 
 import logging
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields
 from urllib.parse import urlsplit
 
-from medpipe import faults
+from medpipe import faults, logs
 from medpipe.config import MedpipeConfig
 from medpipe.dataset import Manifest
 from medpipe.dataset.reader import KnownItem
 from medpipe.errors import Transient
 from medpipe.pipeline import Ticket
-from medpipe.queues import Lease, LeaseLost, Tries, WorkQueue
+from medpipe.queues import Lease, LeaseLost, QueueCounts, Tries, WorkQueue
 from medpipe.records import Transcript, Video
+from medpipe.runtime.meter import Meter
 from medpipe.runtime.pools import Ref
+from medpipe.runtime.tracing import NO_SPANS, Spans, Value
 from medpipe.scheduling import (
     DeathNote,
     Event,
@@ -26,9 +30,12 @@ from medpipe.scheduling import (
     Release,
 )
 from medpipe.scheduling.events import ItemTries
-from medpipe.telemetry import SILENT, Sink, Timings
+from medpipe.secrets import mask
+from medpipe.telemetry import Timings, Trip
 
 logger = logging.getLogger(__name__)
+
+_COUNT_EVERY_S = 10.0
 
 
 @dataclass(slots=True)
@@ -36,6 +43,8 @@ class Flight:
     """What the driver knows of an item in flight.
 
     Attributes:
+        trip: What logs and traces name this lease by.
+        since_s: Unix time at which it was leased.
         attempt: The scheduler's number of the attempt that runs.
         extractor: Name of the worker that holds the file.
         watched: Reference to what extracting gave; its images never pass through the driver.
@@ -43,6 +52,8 @@ class Flight:
 
     lease: Lease
     ticket: Ticket
+    trip: Trip
+    since_s: float
     attempt: int = 0
     timings: Timings = field(default_factory=Timings)
     video: Video | None = None
@@ -77,7 +88,9 @@ class Flights:
         config: All settings.
         queue: Where items are leased.
         known: Items that are in the dataset.
-        sink: Where figures go.
+        meter: Counts what becomes of them.
+        spans: Where the spans of whole attempts go.
+        run_id: Names this run in logs and traces.
     """
 
     def __init__(
@@ -85,16 +98,22 @@ class Flights:
         config: MedpipeConfig,
         queue: WorkQueue,
         known: dict[str, KnownItem],
-        sink: Sink = SILENT,
+        meter: Meter | None = None,
+        spans: Spans = NO_SPANS,
+        run_id: str = "",
     ) -> None:
         self._lease_s = config.runtime.lease_s
         self._hash = config.rows_hash()
         self._prices = config.prices
         self._queue = queue
         self._known = known
-        self._sink = sink
+        self._spans = spans
+        self._run_id = run_id
         self._flights: dict[str, Flight] = {}
-        self._open = 0
+        self._counts = QueueCounts()
+        self._counted_at_s = float("-inf")
+        self._ended_when_counted = 0
+        self.meter = meter or Meter()
         self._untold: deque[tuple[Lease, Callable[[], None]]] = deque()
         self.tally = Tally()
 
@@ -112,13 +131,33 @@ class Flights:
 
     def progress(self) -> tuple[int, int]:
         """Items at an end in this run, and all that the run knows of."""
-        tally = self.tally
-        ended = tally.done + tally.rejected + tally.dead + tally.already_in
+        return self._at_end, self._ended_when_counted + self._counts.open
+
+    @property
+    def ready(self) -> int:
+        """Items that could be leased when the queue was last counted."""
+        return self._counts.ready
+
+    def look(self) -> None:
+        """Count the queue and tell how it stands; does nothing more than every ten seconds."""
+        now_s = time.monotonic()
+        if now_s - self._counted_at_s < _COUNT_EVERY_S:
+            return
+        self._counted_at_s = now_s
         try:
-            self._open = self._queue.counts().open
+            next_ready_at_s = self._queue.next_ready_at_s()
+            self._counts, self._ended_when_counted = self._queue.counts(), self._at_end
         except Transient:
             logger.debug("the queue cannot be counted now")
-        return ended, ended + self._open
+            return
+        oldest = next(iter(self._flights.values()), None)  # they stand in order of their leases
+        ready_age_s = time.time() - (next_ready_at_s or time.time()) if self._counts.ready else 0.0
+        flight_age_s = time.time() - oldest.since_s if oldest else 0.0
+        self.meter.queue(self._counts, max(0.0, ready_age_s), max(0.0, flight_age_s))
+
+    @property
+    def _at_end(self) -> int:
+        return self.tally.ended + self.tally.already_in
 
     def lease(self, n: int) -> list[Event]:
         """Lease up to n items; those that are in already are acked on the spot."""
@@ -144,8 +183,12 @@ class Flights:
                     self._ack_known(lease, known)
                     continue
                 generation = known.generation + 1 if known else 1
-                self._flights[lease.item.id] = Flight(lease, Ticket(lease.item, generation))
-                place = urlsplit(lease.item.uri).netloc
+                trip = Trip(self._run_id, lease.item.id, lease.token)
+                self._flights.pop(lease.item.id, None)
+                self._flights[lease.item.id] = Flight(
+                    lease, Ticket(lease.item, generation), trip, time.time()
+                )
+                place = _place(lease.item.uri)
                 events.append(Leased(lease.item.id, _item_tries(lease.tries), place))
         return events
 
@@ -183,9 +226,13 @@ class Flights:
 
     def release(self, release: Release) -> None:
         """Give an item back to the queue for another try."""
-        lease = self._flights.pop(release.item_id).lease
+        flight = self._flights.pop(release.item_id)
+        lease, failure = flight.lease, release.failure
         self.tally.retried += 1
-        logger.warning("%s again in %.0f s: %s", release.item_id, release.delay_s, release.failure)
+        self.meter.retried(failure.step, failure.code)
+        self._told(flight, "retried", failure)
+        with _about(flight):
+            logger.warning("%s again in %.0f s: %s", release.item_id, release.delay_s, failure)
         tries = _queue_tries(release.tries, release.failure, lease.tries.generation)
         self._tell(lease, lambda: self._queue.release(lease, tries, delay_s=release.delay_s))
 
@@ -218,19 +265,51 @@ class Flights:
         self._tell(lease, lambda: self._queue.finish(lease, state, tries))
 
     def _count(self, state: str, flight: Flight, failure: Failure | None) -> None:
+        media_s, rows = 0.0, Counter[str]()
         match state:
             case "done":
+                failure = None
+                media_s = flight.video.duration_s if flight.video else 0.0
                 self.tally.done += 1
-                self.tally.media_s += flight.video.duration_s if flight.video else 0.0
+                self.tally.media_s += media_s
+                for file in flight.manifest.files if flight.manifest else ():
+                    rows[file.table] += file.rows
             case "rejected":
                 self.tally.rejected += 1
             case _:
                 self.tally.dead += 1
-                logger.error("dead letter %s: %s", flight.lease.item.id, failure)
+                with _about(flight):
+                    logger.error("dead letter %s: %s", flight.lease.item.id, failure)
         self.tally.cost_usd += self._prices.cost_usd(flight.timings) or 0.0
-        self._sink.count("medpipe_items_total", 1, {"state": state})
-        media_s = flight.video.duration_s if flight.video and state == "done" else 0.0
-        self._sink.count("medpipe_media_seconds_total", media_s, {})
+        step, code = (failure.step, failure.code) if failure else ("", None)
+        self.meter.item_ended(state, step, code, media_s, rows)
+        for stage, cpu_s in flight.timings.cpu_s.items():
+            self.meter.totals.cpu_s[stage] += cpu_s
+        self._told(flight, state, failure)
+
+    def _told(self, flight: Flight, state: str, failure: Failure | None) -> None:
+        """Tell the span of an attempt that is over."""
+        told: dict[str, Value] = {"state": state, "source": flight.lease.item.source}
+        if flight.video is not None:
+            told["media_s"] = flight.video.duration_s
+        error = None
+        if failure is not None:
+            told |= {"step": failure.step, "reason": failure.code}
+            error = mask(f"{failure.code}: {failure.detail}")
+        self._spans.attempt(flight.trip, flight.since_s, time.time(), told, error)
+
+
+def _about(flight: Flight) -> AbstractContextManager[None]:
+    """Say on every line inside whose it is."""
+    return logs.bound(item_id=flight.trip.item_id, attempt=flight.trip.number)
+
+
+def _place(uri: str) -> str:
+    """The host that an item is fetched from; empty where its uri names none."""
+    try:
+        return urlsplit(uri).netloc
+    except ValueError:  # such as "http://[": the item is rejected when it is acquired
+        return ""
 
 
 def _item_tries(tries: Tries) -> ItemTries:

@@ -1,5 +1,6 @@
 """What every object store must do, run over a folder and over an S3 server."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +70,22 @@ class TestObjectStore:
         with store.input("a") as file:
             file.seek(4)
             assert file.read(3) == b"456"
+
+    def test_keys_are_told_apart_by_when_they_were_written(self, store: ObjectStore) -> None:
+        store.write("a/1", b"x")
+        store.write("a/2", b"y")
+        hour_s = 3600
+
+        assert list(store.keys_before("a", time.time() - hour_s)) == []
+        assert list(store.keys_before("a", time.time() + hour_s)) == ["a/1", "a/2"]
+
+    def test_a_part_of_an_object_ends_where_the_object_does(self, store: ObjectStore) -> None:
+        store.write("a", b"0123456789")
+
+        assert store.read_range("a", 4, 7) == b"456"
+        assert store.read_range("a", 8, 20) == b"89"
+        with pytest.raises(FileNotFoundError):
+            store.read_range("missing", 0, 1)
 
     def test_a_missing_object_is_a_file_not_found(self, store: ObjectStore) -> None:
         store.write("there/a", b"1")

@@ -3,12 +3,13 @@
 import multiprocessing as mp
 import os
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from medpipe.errors import ConfigError
-from medpipe.queues import SqliteQueue, Tries, open_queue
+from medpipe.queues import NOT_AN_ITEM, SqliteQueue, Tries, open_queue
 from tests.support.queues import ids, item
 
 
@@ -88,3 +89,38 @@ def test_a_queue_that_many_make_at_once_is_made_once(tmp_path: Path) -> None:
 
 def test_a_field_that_earlier_queues_hold_is_passed_over() -> None:
     assert Tries.model_validate_json('{"bugs": 1, "first_transient_at_s": 3.5}') == Tries(bugs=1)
+
+
+HOSTILE_ROWS = {
+    "no JSON": ("http:1", "not json"),
+    "no mapping": ("http:2", '["yt:aaaaaaaaaaa"]'),
+    "a bomb of brackets": ("http:3", "[" * 200_000),
+    "a pickle": ("http:4", b"\x80\x04cos\nsystem\n(S'touch pwned'\ntR."),
+    "bad UTF-8": ("http:5", b'{"id": "http:5", "uri": "\xff\xfe"}'),
+    "another's id": ("http:6", '{"id": "http:99", "uri": "http://example.org/"}'),
+    "a climbing id": ("file:../../etc/passwd", '{"id": "file:../../etc/passwd", "uri": "/x"}'),
+    "a number": ("http:8", 8),
+    "a NUL in the id": ("http:9\0", '{"id": "http:9\\u0000", "uri": "x"}'),
+    "a newline": ("http:10\n", '{"id": "http:10\\n", "uri": "x"}'),
+    "more fields": ("http:11", '{"id": "http:11", "uri": "x", "exec": "rm"}'),
+}
+
+
+@pytest.mark.parametrize("row", HOSTILE_ROWS.values(), ids=HOSTILE_ROWS)
+def test_a_row_that_is_no_item_is_a_dead_letter_and_holds_up_nobody(
+    tmp_path: Path, row: tuple[str, str | bytes | int]
+) -> None:
+    path = tmp_path / "q.sqlite"
+    queue = SqliteQueue(path)
+    with sqlite3.connect(path) as db:
+        db.execute("INSERT INTO items VALUES (?, ?, 9, 'ready', 0, 0, '', 0, '{}', '', 0)", row)
+    queue.enqueue([item(1)])
+
+    leases = [*queue.lease(1, lease_s=60), *queue.lease(1, lease_s=60)]
+
+    assert ids(leases) == {item(1).id}
+    assert queue.set_aside == 1
+    assert queue.reasons() == {NOT_AN_ITEM: 1}
+    assert queue.retry() == queue.retry(reason=NOT_AN_ITEM) == []
+    assert (queue.counts().dead, queue.counts().leased) == (1, 1)
+    queue.close()

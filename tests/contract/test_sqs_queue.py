@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from medpipe.errors import ConfigError, Transient
-from medpipe.queues import LeaseLost, QueueConfig, SqsQueue, SqsWire, Tries, open_queue
+from medpipe.queues import NOT_AN_ITEM, LeaseLost, QueueConfig, SqsQueue, SqsWire, Tries, open_queue
 from medpipe.queues.ledger import Ledger, LedgerStore, State
 from medpipe.queues.roll import body_of
 from medpipe.records import Item
@@ -132,8 +132,10 @@ class TestDeliveries:
         assert queue.lease(10, lease_s=60) == []
         aside = list(bench.store.keys(f"_queue/{bench.name}/unreadable"))
         assert sorted(bench.store.read(key) for key in aside)[0] == b"not json"
-        assert len(aside) == 2
-        assert queue.counts().total == 1
+        assert len(aside) == queue.set_aside == 2
+        for seen_by in (queue, bench.open()):
+            assert (seen_by.counts().dead, seen_by.counts().open) == (2, 1)
+            assert seen_by.reasons() == {NOT_AN_ITEM: 2}
 
     def test_an_item_that_somebody_else_sent_counts(self, queue: SqsQueue, bench: SqsBench) -> None:
         bench.wire.send([body_of(item(7))], high=False)

@@ -6,11 +6,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from medpipe.errors import ConfigError
 from medpipe.records import Domain, Record
+from medpipe.yamls import YAMLError, load_yaml
 
 Task = Literal["zero_shot", "multi_label", "retrieval", "grounding"]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
@@ -275,8 +275,8 @@ def _spec(tree: dict[str, Any], origin: str) -> DatasetSpec:
 
 def _yaml(text: str, origin: str) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        tree = load_yaml(text)
+    except YAMLError as error:
         raise ConfigError(f"{origin} is no YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{origin} must be a mapping")

@@ -58,7 +58,7 @@ class Refusal(Record):
     """A source that could not be turned into items.
 
     Attributes:
-        source: As the user wrote it.
+        source: As the user wrote it, secrets masked.
         code: Reason code, such as `missing_file` or `unsupported_scheme`.
         detail: One sentence for a person.
     """

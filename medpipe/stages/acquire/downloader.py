@@ -23,14 +23,15 @@ import yt_dlp
 from yt_dlp.networking._urllib import UrllibRH
 from yt_dlp.utils import DownloadError, YoutubeDLError
 
+from medpipe.egress import causes, guard
 from medpipe.errors import ConfigError, Rejected, Transient
+from medpipe.secrets import mask
 from medpipe.stages.acquire.config import FetchConfig
-from medpipe.stages.acquire.egress import guard
-from medpipe.stages.acquire.failures import causes, classify_failure, status_of
+from medpipe.stages.acquire.failures import classify_failure, status_of
 from medpipe.stages.acquire.formats import is_media_url
 from medpipe.stages.acquire.ids import youtube_video
 from medpipe.stages.acquire.listing import listing
-from medpipe.stages.acquire.options import Emit, options, policy_of
+from medpipe.stages.acquire.options import Emit, options, policy_of, remember_secrets
 
 
 class Ydl(yt_dlp.YoutubeDL):  # type: ignore[misc]
@@ -160,6 +161,7 @@ def run(job: dict[str, Any], emit: Emit, client: type[Ydl] = Ydl) -> None:
     config = FetchConfig.model_validate(job["fetch"])
     folder = Path(job["folder"]) if job.get("folder") else None
     try:
+        remember_secrets(config)
         with guard(policy_of(config), every_thread=True), client(options(config, emit)) as ydl:
             if folder is None:
                 listing(ydl, job["url"], config.max_entries, emit)
@@ -172,7 +174,7 @@ def run(job: dict[str, Any], emit: Emit, client: type[Ydl] = Ydl) -> None:
     except Exception as error:  # noqa: BLE001 - passed on: as the item's failure or as a bug
         found = failure_of(error)
         if found is None:
-            emit("bug", {"traceback": traceback.format_exc()})
+            emit("bug", {"traceback": mask(traceback.format_exc())})
             return
         kind = "rejected" if isinstance(found, Rejected) else "transient"
         emit("failed", {"kind": kind, "code": found.code, "detail": found.detail})

@@ -43,10 +43,9 @@ def acquire(item: Item, scratch_dir: Path, config: AcquireConfig) -> Video:
         Rejected: The item's fault, with its reason code.
         Transient: The world's fault; nothing of the try is left on disk.
         ConfigError: The cookie file cannot be read.
-        ValueError: The item is an article.
     """
     if item.source == "pmc":
-        raise ValueError(f"{item.id} is an article; videos are yt:, http: or file:")
+        raise Rejected("not_a_video", "an article; videos are yt:, http: or file:")
     if item.source == "file":
         return _local(item, config)
     url = _address(item)

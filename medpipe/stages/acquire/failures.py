@@ -1,8 +1,8 @@
 """What a failed fetch means: the item's fault, or the world's for now."""
 
 import re
-from collections.abc import Iterator
 
+from medpipe.egress import causes
 from medpipe.errors import Rejected, Transient
 
 _MAX_DETAIL = 300
@@ -130,25 +130,6 @@ def clean_message(message: str) -> str:
     text = _CAUSED.sub("", _REPORT.sub("", text))
     text = " ".join(_PASSWORD.sub("", text).split())
     return text[:_MAX_DETAIL] or "no message"
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that stands behind it, outermost first.
-
-    Follows Python's own chain and the ways in which yt-dlp keeps a cause (`exc_info`, `cause`,
-    `unexpected_errors`).
-    """
-    queue: list[object] = [error]
-    seen: set[int] = set()
-    while queue:
-        one = queue.pop(0)
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        info = getattr(one, "exc_info", None) or ()
-        queue += [getattr(one, "cause", None), *info[1:2], one.__cause__, one.__context__]
-        queue += getattr(one, "unexpected_errors", None) or []
 
 
 def status_of(error: BaseException) -> int | None:

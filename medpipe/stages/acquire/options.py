@@ -1,16 +1,22 @@
 """What yt-dlp and the guard are told, from the configuration."""
 
 import io
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from medpipe.egress import Policy, policy_for
+from medpipe.egress.cell import write_launcher
 from medpipe.errors import ConfigError
+from medpipe.secrets import remember, remember_url
 from medpipe.stages.acquire.config import FetchConfig
-from medpipe.stages.acquire.egress import Policy, gateway
 from medpipe.stages.acquire.formats import format_choice
 
 Emit = Callable[[str, dict[str, Any]], None]
+
+_COOKIE_FIELDS = 7  # of a line in a Netscape cookie jar
 
 
 class _Log:
@@ -67,7 +73,7 @@ def options(config: FetchConfig, emit: Emit) -> dict[str, Any]:
         "proxy": config.proxy.get_secret_value() if config.proxy else "",
         "ratelimit": config.rate_limit_bytes_s,
         "sleep_interval_requests": config.request_pause_s,
-        "js_runtimes": {name: {} for name in config.js_runtimes},
+        "js_runtimes": _runtimes(config.js_runtimes),
         "http_headers": {"User-Agent": config.user_agent} if config.user_agent else {},
     }
     if config.cookies_file is not None:
@@ -75,19 +81,45 @@ def options(config: FetchConfig, emit: Emit) -> dict[str, Any]:
     return chosen
 
 
+def _runtimes(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Let a site's script run only where there is no network."""
+    found = {name: shutil.which(name) for name in names}
+    if not any(found.values()):
+        return {}
+    folder = Path(tempfile.mkdtemp(prefix="cells-"))
+    return {
+        name: {"path": str(write_launcher(folder, program))}
+        for name, program in found.items()
+        if program is not None
+    }
+
+
 def _cookies(path: str) -> io.StringIO:
+    """The cookie jar as text in memory, so that nobody writes the user's file."""
+    return io.StringIO(_cookie_text(path))
+
+
+def _cookie_text(path: str) -> str:
     try:
-        return io.StringIO(Path(path).read_text(encoding="utf-8"))
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"fetch.cookies_file cannot be read: {type(error).__name__}") from error
 
 
+def remember_secrets(config: FetchConfig) -> None:
+    """Have the secrets of a configuration masked in all that this process says from now on.
+
+    Raises:
+        ConfigError: The cookie file cannot be read.
+    """
+    if config.proxy is not None:
+        remember_url(config.proxy.get_secret_value())
+    if config.cookies_file is not None:
+        lines = (line.split("\t") for line in _cookie_text(config.cookies_file).splitlines())
+        remember(*(fields[6] for fields in lines if len(fields) == _COOKIE_FIELDS))
+
+
 def policy_of(config: FetchConfig) -> Policy:
     """Return the guard's policy for a configuration."""
-    allowed = config.allow_private_networks
-    return Policy(
-        allow_private=allowed is True,
-        networks=() if isinstance(allowed, bool) else allowed,
-        gateways=gateway(config.proxy.get_secret_value()) if config.proxy else frozenset(),
-        programs=frozenset(config.js_runtimes),
-    )
+    proxy = config.proxy.get_secret_value() if config.proxy else None
+    return policy_for(config.allow_private_networks, proxy, config.js_runtimes)

@@ -11,12 +11,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from medpipe.errors import ConfigError, Rejected, Transient
+from medpipe.secrets import mask
 from medpipe.stages.acquire.config import FetchConfig
 from medpipe.stages.acquire.failures import clean_message
+from medpipe.stages.acquire.options import remember_secrets
 
 _LOG = logging.getLogger(__name__)
 DOWNLOADER = "medpipe.stages.acquire.downloader"
@@ -98,6 +101,9 @@ def _events(
     """Yield the child's events; raise what it failed with; kill it when time is up."""
     fetch = config.model_dump(mode="json")
     fetch["proxy"] = config.proxy.get_secret_value() if config.proxy else None
+    remember_secrets(config)
+    if config.cookies_file is not None:
+        _warn_of_readers(config.cookies_file)
     with tempfile.TemporaryFile() as complaints, _child(module, complaints) as child:
         _tell(child, {**job, "fetch": fetch})
         for line in _lines(child, deadline, silence_s):
@@ -111,8 +117,15 @@ def _events(
                     return
         code = child.wait()
         complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4000))
-        tail = complaints.read().decode(errors="replace")
+        tail = mask(complaints.read().decode(errors="replace"))
         raise RuntimeError(f"the downloading process died with code {code}: {tail}")
+
+
+@cache
+def _warn_of_readers(cookies_file: str) -> None:
+    """Say once that others on this machine can read the cookies, which are as good as a login."""
+    if Path(cookies_file).stat().st_mode & 0o077:
+        _LOG.warning("fetch.cookies_file can be read or written by others: chmod 600 it")
 
 
 def _tell(child: subprocess.Popen[bytes], job: dict[str, Any]) -> None:
@@ -140,18 +153,20 @@ def _child(module: str, complaints: IO[bytes]) -> Iterator[subprocess.Popen[byte
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     beside = str(Path(sys.executable).parent)
     kept["PATH"] = os.pathsep.join([beside, kept.get("PATH", os.defpath)])
-    child = subprocess.Popen(
-        [sys.executable, "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        start_new_session=True,
-        env={**kept, "PYTHONPATH": _python_path(), "YTDLP_NO_PLUGINS": "1", "NO_COLOR": "1"},
-    )
-    try:
-        yield child
-    finally:
-        _kill(child)
+    kept |= {"PYTHONPATH": _python_path(), "YTDLP_NO_PLUGINS": "1", "NO_COLOR": "1"}
+    with tempfile.TemporaryDirectory(prefix="medpipe-fetch-", ignore_cleanup_errors=True) as own:
+        child = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            start_new_session=True,
+            env={**kept, "TMPDIR": own},
+        )
+        try:
+            yield child
+        finally:
+            _kill(child)
 
 
 def _python_path() -> str:

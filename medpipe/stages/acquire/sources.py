@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from medpipe.errors import Rejected, Transient
 from medpipe.records import Item
+from medpipe.secrets import mask
 from medpipe.stages.acquire.config import AcquireConfig, FetchConfig, Refusal
 from medpipe.stages.acquire.edge import sha256_of
 from medpipe.stages.acquire.formats import clean_text, has_video_suffix, is_media_url
@@ -87,8 +88,8 @@ def _resolved(source: str, read: _Read, base: Path, lists: tuple[Path, ...]) -> 
 
 
 def _refused(source: str, code: str, detail: str) -> Refusal:
-    shown = source.encode(errors="replace").decode()
-    return Refusal(source=shown[:_MAX_URI], code=code, detail=detail)
+    shown = mask(source.encode(errors="replace").decode()[: 2 * _MAX_URI])
+    return Refusal(source=shown[:_MAX_URI], code=code, detail=mask(detail))
 
 
 def _youtube(source: str, video_id: str) -> Found:

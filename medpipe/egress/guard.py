@@ -3,7 +3,7 @@
 A `sys.addaudithook` hook sees each connect of Python's socket module after the name was
 resolved, so redirects, DNS rebinding and odd spellings of addresses are covered alike. It does
 not see sockets that C libraries open (libcurl, FFmpeg): those stay outside, and so do child
-processes unless `Policy.programs` names them.
+processes unless `Policy.programs` names them; see `cell` for what those may do.
 """
 
 import errno
@@ -14,37 +14,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from medpipe.egress.addresses import blocked_because, blocked_behind_proxy
+from medpipe.egress.causes import causes
+from medpipe.egress.policy import Policy
 from medpipe.errors import Rejected
-from medpipe.stages.acquire.failures import causes
 
 _SCHEMES = frozenset({"http", "https", "data"})
-_NAT64 = IPv6Network("64:ff9b::/96")
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-_PROGRAMS = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system"})
+_PROGRAMS = frozenset(
+    {"subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn"}
+)
 _EVENTS = _CONNECTS | _PROGRAMS | {"urllib.Request"}
-
-Address = IPv4Address | IPv6Address
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What may be reached.
-
-    Attributes:
-        allow_private: Reach any address at all.
-        networks: Reach these besides public ones.
-        gateways: (address, port) of configured proxies; reached whatever network they are in.
-        programs: Names of programs that may be started; None: not looked at.
-    """
-
-    allow_private: bool = False
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    gateways: frozenset[tuple[str, int]] = frozenset()
-    programs: frozenset[str] | None = None
 
 
 @dataclass(slots=True)
@@ -151,7 +134,8 @@ def _verdict(event: str, args: tuple[Any, ...], watch: Watch) -> Rejected | None
     if event == "urllib.Request":
         return _judge_url(str(args[0]), watch.policy)
     allowed = watch.policy.programs
-    name = posixpath.basename(str(args[0]))
+    what = args[1] if event == "os.spawn" else args[0]
+    name = posixpath.basename(str(what[0] if isinstance(what, list | tuple) else what))
     if allowed is None or name in allowed:
         return None
     return Rejected("unsupported_stream", f"only another program could fetch it: {name}")
@@ -173,78 +157,13 @@ def _judge_connect(sock: socket.socket, address: Any, watch: Watch) -> Rejected 
 
 
 def _judge_url(url: str, policy: Policy) -> Rejected | None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return Rejected("unsupported_scheme", "the address cannot be taken apart")
     if parts.scheme.lower() not in _SCHEMES:
         return Rejected("unsupported_scheme", f"will not fetch {parts.scheme}: addresses")
     if not policy.gateways or not parts.hostname:
         return None
-    for host in _addresses(parts.hostname):
-        reason = blocked_because(host, policy)
-        if reason is not None:
-            return Rejected("blocked_address", f"{parts.hostname} is {reason}")
-    return None
-
-
-def _addresses(name: str) -> set[str]:
-    """Look a name up for the proxy's sake; a name only the proxy knows is left to the proxy."""
-    try:
-        return {str(found[4][0]) for found in socket.getaddrinfo(name, None)}
-    except OSError:
-        return set()
-
-
-def gateway(url: str) -> frozenset[tuple[str, int]]:
-    """Return the (address, port) pairs behind a proxy's URL."""
-    parts = urlsplit(url)
-    port = parts.port or (1080 if parts.scheme.startswith("socks") else 80)
-    return frozenset((address, port) for address in _addresses(parts.hostname or ""))
-
-
-def blocked_because(host: str, policy: Policy) -> str | None:
-    """Return why an address must not be reached, or None where it may.
-
-    Args:
-        host: A numeric address; a name is refused, since nobody knows where it leads.
-        policy: What may be reached.
-    """
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return None if policy.allow_private else "a name that was not resolved before connecting"
-    if policy.allow_private:
-        return None
-    inner = _inner(address)
-    if any(one in network for network in policy.networks for one in (address, inner)):
-        return None
-    return _kind(address) or _kind(inner)
-
-
-def _inner(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    low = int(address) & 0xFFFFFFFF
-    if address in _NAT64 or (int(address) >> 32 == 0 and low > 1):
-        return IPv4Address(low)
-    return address
-
-
-def _kind(address: Address) -> str | None:
-    mapped = isinstance(address, IPv6Address) and address.ipv4_mapped is not None
-    checks = (
-        (address.is_unspecified, "unspecified"),
-        (address.is_loopback, "loopback"),
-        (address.is_link_local, "link-local"),
-        (address.is_multicast, "multicast"),
-        (isinstance(address, IPv6Address) and address.is_site_local, "private"),
-        (address.is_private and not mapped, "private"),
-        (address.is_reserved and not mapped and address not in _NAT64, "reserved"),
-        (not address.is_global and not mapped and address not in _NAT64, "not public"),
-    )
-    return next((name for hit, name in checks if hit), None)
+    reason = blocked_behind_proxy(parts.hostname, policy)
+    return Rejected("blocked_address", f"{parts.hostname} is {reason}") if reason else None

@@ -15,8 +15,8 @@ from yt_dlp.networking import Request
 from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking._urllib import UrllibRH
 
+from medpipe.egress import Policy, blocked_because, gateway, guard
 from medpipe.errors import Rejected
-from medpipe.stages.acquire.egress import Policy, blocked_because, gateway, guard
 from tests.support.site import PRIVATE, Site, free_port
 
 LOCAL = Policy(networks=(ip_network("127.0.0.1/32"),))
