@@ -145,6 +145,10 @@ class NullCommitter:
         """Nothing to merge."""
         return 0
 
+    def vacuum_if_due(self) -> list[str]:
+        """Nothing to delete."""
+        return []
+
 
 @dataclass
 class Run:

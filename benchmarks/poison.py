@@ -25,7 +25,7 @@ import psutil
 from benchmarks.driving import Worker, cluster, drive
 from benchmarks.machine import about
 from medpipe.pipeline import Ticket
-from medpipe.runtime.workers import no_exit
+from medpipe.runtime.reporting import no_exit
 
 RESULTS = Path(__file__).parent / "results"
 ACTIONS = ("nothing", "raise", "sys.exit", "SIGKILL", "hang")

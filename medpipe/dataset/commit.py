@@ -7,19 +7,20 @@ its manifests commits what the tables do not hold yet. `items` comes last: what 
 everywhere.
 """
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from medpipe import faults
 from medpipe.dataset.batch import Batch, part_name
 from medpipe.dataset.compaction import files_to_merge
-from medpipe.dataset.files import Output, Source, merge
-from medpipe.dataset.manifest import MANIFESTS, Manifest, item_of_key
+from medpipe.dataset.files import Output, Source, keys_in, merge
+from medpipe.dataset.manifest import CLIPS, MANIFESTS, Manifest, item_of_key
 from medpipe.dataset.reader import Dataset
 from medpipe.dataset.schema import TABLES
 from medpipe.dataset.view import Change, TableView
@@ -28,6 +29,9 @@ from medpipe.storage import ObjectStore
 
 logger = logging.getLogger(__name__)
 
+VACUUM_EVERY_S = 86_400.0
+
+_VACUUMED = "_maintenance/vacuumed.json"
 _CONFLICT_TRIES = 20
 _RECOVERED_AT_ONCE = 500
 
@@ -42,6 +46,7 @@ class Committer:
         self._store = store
         self._views = {table: TableView(store, table) for table in TABLES}
         self._recovered = False
+        self._vacuum_at_s = 0.0
         self._lock = threading.RLock()
 
     def recover(self) -> int:
@@ -77,7 +82,7 @@ class Committer:
             retention_h: Younger files stay; must be longer than any attempt may take.
 
         Returns:
-            What was deleted, as `table/file`.
+            What was deleted, as `table/file`, and keys of clips.
         """
         self.recover()
         gone = []
@@ -91,7 +96,47 @@ class Committer:
                     full=True,
                 )
                 gone += [f"{table}/{file}" for file in files]
+        return gone + self._vacuum_clips(time.time() - retention_h * 3600)
+
+    def _vacuum_clips(self, before_s: float) -> list[str]:
+        """Delete old clips that no file of the table names, live or kept for older versions."""
+        named = set()
+        for file in self._store.keys("clips"):
+            if file.endswith(".parquet"):
+                with suppress(FileNotFoundError):  # merged and cleared meanwhile
+                    named |= keys_in(self._store, file)
+        gone = [key for key in self._store.keys_before(CLIPS, before_s) if key not in named]
+        self._store.delete_all(gone)
         return gone
+
+    def vacuum_if_due(self) -> list[str]:
+        """Vacuum unless anybody has done so within a day; a dataset that begins is not due yet.
+
+        Returns:
+            What was deleted, as `table/file`.
+
+        Raises:
+            Transient: The store could not be reached.
+        """
+        now_s = time.time()
+        if now_s < self._vacuum_at_s <= now_s + VACUUM_EVERY_S:
+            return []
+        last_s = self._last_vacuum_s()
+        due = last_s is not None and not now_s - VACUUM_EVERY_S < last_s <= now_s
+        gone = self.vacuum() if due else []
+        if due or last_s is None:
+            last_s = now_s
+            self._store.write(_VACUUMED, json.dumps({"at_s": now_s}).encode())
+        self._vacuum_at_s = last_s + VACUUM_EVERY_S
+        return gone
+
+    def _last_vacuum_s(self) -> float | None:
+        if not self._store.exists(_VACUUMED):
+            return None
+        try:
+            return float(json.loads(self._store.read(_VACUUMED))["at_s"])
+        except (ValueError, KeyError, TypeError):
+            return 0.0
 
     def commit(self, manifests: Sequence[Manifest]) -> None:
         """Commit a batch of items; on return their rows are in every table, once.

@@ -27,6 +27,9 @@ class Committing(Protocol):
     def compact(self) -> int:
         """Merge a few small files; 0 when there is nothing to merge."""
 
+    def vacuum_if_due(self) -> Sequence[str]:
+        """Delete what no version needs, once in a while."""
+
 
 class Commits:
     """One batch at a time; leases are renewed and steps go on while it is committed.
@@ -77,7 +80,7 @@ class Commits:
             failure = Failure(FailureKind.TRANSIENT, error.code, error.detail)
             return [StepFailed(item_id, attempt, "commit", failure) for item_id, attempt in batch]
         if self._tidying is None:
-            self._tidying = self._thread.submit(self._compact)
+            self._tidying = self._thread.submit(self._tidy)
         return [Committed(item_id) for item_id, _ in batch]
 
     def close(self) -> None:
@@ -86,13 +89,16 @@ class Commits:
         if self._tidying is not None:
             self._tidying.result()
 
-    def _compact(self) -> None:
+    def _tidy(self) -> None:
         try:
             for _ in range(_MERGES_A_BATCH):
                 if not self._committer.compact():
-                    return
+                    break
+            gone = self._committer.vacuum_if_due()
+            if gone:
+                logger.info("vacuum: %d files that no version needs", len(gone))
         except Transient as error:
-            logger.warning("small files were not merged now: %s", error)
+            logger.warning("the tables were not tidied now: %s", error)
         finally:
             _give_back()
 
