@@ -1,4 +1,9 @@
-"""What `ray job submit` starts: `medpipe evaluate` with the same arguments and exit codes."""
+"""What `ray job submit` starts: `medpipe evaluate` with the same arguments and exit codes.
+
+    ray job submit --working-dir jobs -- python evaluate.py CHECKPOINT... SUITE --out URI
+
+Ray shows the exit code as `driver_exit_code`: 0 done, 1 a bug of ours, 2 usage or config.
+"""
 
 import sys
 

@@ -15,29 +15,31 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from medpipe.dataset import ImageConfig
 from medpipe.errors import ConfigError
 from medpipe.genmedclip import GenMedClipConfig
+from medpipe.logs import LogConfig
 from medpipe.queues import QueueConfig
 from medpipe.records import Record
 from medpipe.scheduling import SchedulingConfig
 from medpipe.stages.acquire import AcquireConfig, AcquireRules, FetchConfig
 from medpipe.stages.align import AlignConfig
 from medpipe.stages.classify import ClassifyConfig
+from medpipe.stages.clips import ClipConfig
 from medpipe.stages.extract import ExtractConfig
 from medpipe.stages.refine import RefineConfig
 from medpipe.stages.transcribe import TranscribeConfig
 from medpipe.storage import StorageConfig
-from medpipe.telemetry import Timings
+from medpipe.telemetry import Timings, TracingConfig
+from medpipe.yamls import YAMLError, load_yaml
 
 _PREFIX = "MEDPIPE_"
 
 # Fields that change speed or place but no row, by room.
 _NO_ROWS: dict[str, set[str]] = {
-    "transcribe": {"device", "cpu_threads", "allow_download"},
+    "transcribe": {"device", "cpu_threads", "allow_download", "model_sha256"},
 }
 
 
@@ -135,12 +137,15 @@ class MedpipeConfig(Record):
     classify: ClassifyConfig = ClassifyConfig()
     refine: RefineConfig = RefineConfig()
     align: AlignConfig = AlignConfig()
+    clips: ClipConfig = ClipConfig()
     image: ImageConfig = ImageConfig()
     storage: StorageConfig = StorageConfig()
     queue: QueueConfig = QueueConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     prices: PriceConfig = PriceConfig()
+    log: LogConfig = LogConfig()
+    tracing: TracingConfig = TracingConfig()
     genmedclip: GenMedClipConfig = GenMedClipConfig()
 
     @property
@@ -154,6 +159,8 @@ class MedpipeConfig(Record):
             room: getattr(self, room).model_dump(mode="json", exclude=_NO_ROWS.get(room))
             for room in ("acquire", "transcribe", "extract", "classify", "refine", "align", "image")
         }
+        if self.clips.enabled:
+            shaping["clips"] = self.clips.model_dump(mode="json")
         shaping["max_height_px"] = self.fetch.max_height_px
         shaping["audio_block_s"] = self.runtime.audio_block_s
         canonical = json.dumps(shaping, sort_keys=True)
@@ -253,8 +260,8 @@ def _recipe(recipe: str) -> dict[str, Any]:
 
 def _yaml(text: str, origin: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return load_yaml(text)
+    except YAMLError as error:
         raise ConfigError(f"{origin} is no YAML: {error}") from error
 
 

@@ -4,17 +4,23 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from medpipe import __version__
+from medpipe import __version__, logs
 from medpipe.cli import show
 from medpipe.errors import ConfigError, MedpipeError
 from medpipe.telemetry import Timings
+
+if TYPE_CHECKING:
+    from medpipe.config import MedpipeConfig
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,14 +86,13 @@ def run(
 ) -> None:
     """Curate sources into a dataset and return when all of them are in or rejected."""
     from medpipe.cli.work import run_sources
-    from medpipe.config import load_config
     from medpipe.runtime import Limits
 
-    config = load_config(recipe, overrides or ())
+    config = _config(recipe, overrides)
     if max_cost is not None and config.prices.cost_usd(Timings()) is None:
         raise ConfigError("--max-cost needs prices; set prices.cpu_hour_usd or prices.gpu_hour_usd")
     limits = Limits(limit, until.timestamp() if until else None, max_cost)
-    with show.progress(err_console) as on_tick:
+    with redirect_stdout(sys.stderr), show.progress(err_console) as on_tick:  # Ray talks, too
         report = run_sources(
             sources, out, config, queue, limits=limits, on_tick=on_tick, on_stale=show.stale
         )
@@ -107,9 +112,8 @@ def enqueue(
 ) -> None:
     """Add sources to a queue; a job that works on it picks them up."""
     from medpipe.cli.work import enqueue_sources, queue_at
-    from medpipe.config import load_config
 
-    config = load_config(recipe, overrides or ())
+    config = _config(recipe, overrides)
     opened = queue_at(queue, out, config)
     try:
         added = enqueue_sources(sources, opened, config, priority)
@@ -128,9 +132,8 @@ def status(
 ) -> None:
     """Show what a queue and a dataset hold: states, funnel, throughput."""
     from medpipe.cli.work import status_of
-    from medpipe.config import load_config
 
-    show.status(status_of(queue, out, load_config(recipe)), out_console, as_json=as_json)
+    show.status(status_of(queue, out, _config(recipe)), out_console, as_json=as_json)
 
 
 @app.command()
@@ -145,9 +148,8 @@ def retry(
 ) -> None:
     """Put dead letters (or all rejects of one reason) back into the queue."""
     from medpipe.cli.work import queue_at
-    from medpipe.config import load_config
 
-    opened = queue_at(queue, out, load_config(recipe))
+    opened = queue_at(queue, out, _config(recipe))
     try:
         items = opened.retry(reason=reason)
     finally:
@@ -164,9 +166,8 @@ def transcribe(
 ) -> None:
     """Listen to one file: words with real times."""
     from medpipe.cli.stages import transcribe_file
-    from medpipe.config import load_config
 
-    _write_json(json_path, transcribe_file(media, load_config(recipe, overrides or ())))
+    _write_json(json_path, transcribe_file(media, _config(recipe, overrides)))
 
 
 @app.command()
@@ -174,14 +175,17 @@ def extract(
     video: Annotated[Path, typer.Argument(help="A video file.")],
     json_path: Annotated[Path, typer.Option("--json", help="Where to write points and scenes.")],
     images: Annotated[Path, typer.Option("--images", help="Folder for the clean images.")],
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", help="Also a copy of the video with the findings drawn in."),
+    ] = None,
     recipe: Recipe = None,
     overrides: Overrides = None,
 ) -> None:
     """Watch one video: scenes with clean images, and the pointer's trace."""
     from medpipe.cli.stages import extract_file
-    from medpipe.config import load_config
 
-    _write_json(json_path, extract_file(video, images, load_config(recipe, overrides or ())))
+    _write_json(json_path, extract_file(video, images, _config(recipe, overrides), overlay))
 
 
 @app.command()
@@ -195,10 +199,9 @@ def demo(
 ) -> None:
     """Run the whole walk on bundled lectures with known truth, and print its own errors."""
     from medpipe.cli.demo import run_demo
-    from medpipe.config import load_config
 
-    config = load_config(recipe, overrides or ())
-    with show.progress(err_console) as on_tick:
+    config = _config(recipe, overrides)
+    with redirect_stdout(sys.stderr), show.progress(err_console) as on_tick:
         result = run_demo(Path(out), config, on_tick)
     show.demo(result, out_console, as_json=as_json)
     raise typer.Exit(result.exit_code)
@@ -216,13 +219,10 @@ def train(
 ) -> None:
     """Train GenMedCLIP on a dataset; the same command goes on where it was."""
     from medpipe.cli import learn
-    from medpipe.config import load_config
 
     if resume not in {"auto", "never"}:
         raise ConfigError(f"--resume takes auto or never, not {resume!r}")
-    outcome = learn.train_run(
-        load_config(recipe, overrides or ()), out, err_console, resume=resume == "auto"
-    )
+    outcome = learn.train_run(_config(recipe, overrides), out, err_console, resume=resume == "auto")
     learn.show_training(outcome, out, out_console, as_json=as_json)
     raise typer.Exit(outcome.exit_code)
 
@@ -249,7 +249,6 @@ def evaluate(
 ) -> None:
     """Judge models on test sets of twelve domains, side by side."""
     from medpipe.cli import learn
-    from medpipe.config import load_config
 
     learn.check_extra()
     from medpipe.runtime.judging import Evaluation
@@ -258,20 +257,26 @@ def evaluate(
         models=tuple(models), suite=suite, data=data, out=out, cache=cache or f"{out}/cache",
         trained_on=trained_on, gpus=gpus,
     )  # fmt: skip
-    learn.evaluate_models(job, load_config(recipe, overrides or ()), out_console, as_json=as_json)
+    learn.evaluate_models(job, _config(recipe, overrides), out_console, as_json=as_json)
 
 
 @app.command()
 def doctor(
     out: Annotated[str | None, typer.Option("--out", help="Also check this dataset URI.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Also check this Ray cluster: host:port of its head.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="The file that `ray up` read: node types that may come.")
+    ] = None,
     recipe: Recipe = None,
+    overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:
-    """Check this machine: what works, what is missing, and what to do about it."""
+    """Check this machine, a store and a cluster: what works, what is missing, what to do."""
     from medpipe.cli.doctor import examine
-    from medpipe.config import load_config
 
-    findings = examine(load_config(recipe), out)
+    findings = examine(_config(recipe, overrides), out, address, cluster)
     show.findings(findings, out_console, as_json=as_json)
     raise typer.Exit(0 if all(f.ok or not f.needed for f in findings) else 2)
 
@@ -282,9 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: A verb and what belongs to it; None: those of the process.
     """
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
+    logs.set_up(logs.LogConfig())
     try:
         app(arguments, standalone_mode=True)
     except ConfigError as error:
@@ -296,8 +299,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error, 1)
 
 
+def _config(recipe: str | None, overrides: Sequence[str] | None = None) -> "MedpipeConfig":
+    """Load the settings, and log as they say from here on."""
+    from medpipe.config import load_config
+
+    config = load_config(recipe, overrides or ())
+    logs.set_up(config.log)
+    return config
+
+
 def _fail(error: Exception, code: int) -> None:
-    err_console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+    if logs.for_machines():
+        logger.error("%s", error)
+    else:
+        err_console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
     sys.exit(code)
 
 

@@ -8,11 +8,11 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from medpipe.config import MedpipeConfig
 from medpipe.errors import MedpipeError
+from medpipe.runtime.survey import Finding, survey
 from medpipe.stages.transcribe import Transcriber
 from medpipe.storage import open_store
 
@@ -32,31 +32,26 @@ _PACKAGES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
+def examine(
+    config: MedpipeConfig,
+    out: str | None,
+    address: str | None = None,
+    cluster_file: str | None = None,
+) -> list[Finding]:
+    """Look at everything the main job needs here, and on a cluster.
 
-    Attributes:
-        what: Its name.
-        ok: It works.
-        needed: The main job cannot do without.
-        seen: What was seen.
-        advice: What to do when it is not ok.
+    Args:
+        config: All settings.
+        out: Dataset to try conditional puts in; the store is not looked at if None.
+        address: Ray cluster to join; none is if None.
+        cluster_file: What `ray up` read, for the node types that may come.
     """
-
-    what: str
-    ok: bool
-    needed: bool
-    seen: str
-    advice: str = ""
-
-
-def examine(config: MedpipeConfig, out: str | None) -> list[Finding]:
-    """Look at everything the main job needs here."""
     findings = [_python(), *_packages(), _machine(), _scratch(config), _speech(config)]
-    findings += [_gpu(), *_youtube()]
+    findings += [_gpu(), *_youtube(), *_cookies(config)]
     if out is not None:
         findings.append(_try("dataset store", lambda: _store(out, config), needed=True))
+    if address is not None:
+        findings += survey(address, config, cluster_file)
     return findings
 
 
@@ -129,6 +124,25 @@ def _youtube() -> Iterator[Finding]:
     with suppress(importlib.metadata.PackageNotFoundError):
         ejs = importlib.metadata.version("yt-dlp-ejs")
     yield Finding("yt-dlp-ejs", ejs is not None, False, str(ejs), "pip install 'yt-dlp[default]'")
+
+
+def _cookies(config: MedpipeConfig) -> Iterator[Finding]:
+    """The file of cookies, if one is set, without telling what is in it."""
+    named = config.fetch.cookies_file
+    if named is None:
+        return
+    advice = "export it in Netscape's format, readable for this user only"
+    try:
+        lines = Path(named).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        yield Finding("cookies", False, True, str(error), advice)
+        return
+    # Netscape's format: seven fields, tabs between them; #HttpOnly_ begins a cookie, # a comment.
+    cookies = [line.removeprefix("#HttpOnly_").split("\t") for line in lines]
+    count = sum(len(cookie) == 7 and not cookie[0].startswith("#") for cookie in cookies)
+    shared = bool(Path(named).stat().st_mode & 0o077)
+    seen = f"{count} cookies" + (", others may read the file" if shared else "")
+    yield Finding("cookies", count > 0 and not shared, count == 0, seen, advice)
 
 
 def _store(out: str, config: MedpipeConfig) -> str:

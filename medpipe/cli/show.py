@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from medpipe.cli.doctor import Finding
+from medpipe import logs
 from medpipe.cli.work import Enqueued, RunReport
 from medpipe.demo.judge import DemoResult
 from medpipe.runtime.driver import Driver
+from medpipe.runtime.survey import Finding
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,12 @@ def _json(value: Any) -> None:
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[Driver], None]]:
-    """Bars on a terminal, a plain line every ten seconds elsewhere."""
+    """Bars on a terminal, a plain line every ten seconds elsewhere, in the log if it is JSON."""
+    if logs.for_machines():
+        yield _plain(lambda line: logger.info("%s", line))
+        return
     if not console.is_terminal:
-        yield _plain(console)
+        yield _plain(lambda line: console.print(line, highlight=False))
         return
     columns = (
         SpinnerColumn(),
@@ -50,13 +54,13 @@ def progress(console: Console) -> Iterator[Callable[[Driver], None]]:
                 description="items",
                 completed=done,
                 total=total,
-                waiting=driver.scheduler.waiting_for,
+                waiting=_waiting_for(driver),
             )
 
         yield on_tick
 
 
-def _plain(console: Console) -> Callable[[Driver], None]:
+def _plain(say: Callable[[str], None]) -> Callable[[Driver], None]:
     said_at_s = 0.0
 
     def on_tick(driver: Driver) -> None:
@@ -65,9 +69,16 @@ def _plain(console: Console) -> Callable[[Driver], None]:
         if now_s - said_at_s >= _PLAIN_EVERY_S:
             said_at_s = now_s
             done, total = driver.flights.progress()
-            console.print(f"{done}/{total} items, {driver.scheduler.waiting_for}", highlight=False)
+            say(f"{done}/{total} items, {_waiting_for(driver)}")
 
     return on_tick
+
+
+def _waiting_for(driver: Driver) -> str:
+    """What the job waits for; the scheduler does not know of items that nobody has leased yet."""
+    if driver.flights.ready and not driver.scheduler.items_in_flight:
+        return "about to lease the next ones"
+    return driver.scheduler.waiting_for
 
 
 def run_report(report: RunReport, console: Console, *, as_json: bool) -> None:
@@ -75,25 +86,7 @@ def run_report(report: RunReport, console: Console, *, as_json: bool) -> None:
     outcome, enqueued = report.outcome, report.enqueued
     tally = outcome.tally
     if as_json:
-        _json(
-            {
-                "out": report.out,
-                "queue": report.queue,
-                "exit_code": report.exit_code,
-                "new": tally.done + tally.rejected + outcome.recovered,
-                "already_in": _already_in(report),
-                "doubles": enqueued.doubles,
-                "refused": [r.model_dump() for r in enqueued.refused],
-                "tally": asdict(tally),
-                "recovered": outcome.recovered,
-                "interrupted": outcome.interrupted,
-                "limit": outcome.limit,
-                "left": outcome.left,
-                "wall_s": outcome.wall_s,
-                "work_s": outcome.work_s,
-                "funnel": report.funnel,
-            }
-        )
+        _json(_run_json(report))
         return
     for refusal in enqueued.refused:
         _say(console, f"refused {refusal.source}: {refusal.code}: {refusal.detail}", "yellow")
@@ -111,13 +104,47 @@ def run_report(report: RunReport, console: Console, *, as_json: bool) -> None:
     if outcome.recovered:
         _say(console, f"{outcome.recovered} items of an earlier run were committed")
     funnel(report.funnel, console)
+    _run_end(report, console)
+
+
+def _run_end(report: RunReport, console: Console) -> None:
+    """How it ended, what to do now, and where everything lies."""
+    outcome = report.outcome
     if outcome.limit:
         _say(console, f"stopped by {outcome.limit}; {outcome.left} items are left", "yellow")
     if outcome.interrupted:
         _say(console, "interrupted; the same command resumes", "yellow")
-    if tally.dead:
+    if report.set_aside:
+        _say(console, f"{report.set_aside} messages in the queue were no items", "red")
+    if outcome.tally.dead:
         _say(console, f"dead letters: see `medpipe status --queue {report.queue}`", "red")
     _say(console, f"dataset: {report.out}")
+    if outcome.summary:
+        _say(console, f"summary: {report.out.rstrip('/')}/{outcome.summary}")
+
+
+def _run_json(report: RunReport) -> dict[str, Any]:
+    outcome, enqueued = report.outcome, report.enqueued
+    tally = outcome.tally
+    return {
+        "out": report.out,
+        "queue": report.queue,
+        "exit_code": report.exit_code,
+        "new": tally.done + tally.rejected + outcome.recovered,
+        "already_in": _already_in(report),
+        "doubles": enqueued.doubles,
+        "refused": [r.model_dump() for r in enqueued.refused],
+        "tally": asdict(tally),
+        "recovered": outcome.recovered,
+        "interrupted": outcome.interrupted,
+        "limit": outcome.limit,
+        "left": outcome.left,
+        "set_aside": report.set_aside,
+        "wall_s": outcome.wall_s,
+        "work_s": outcome.work_s,
+        "summary": outcome.summary,
+        "funnel": report.funnel,
+    }
 
 
 def stale(count: int) -> None:
@@ -186,6 +213,10 @@ def status(found: dict[str, Any], console: Console, *, as_json: bool) -> None:
             _say(console, f"{pace:.1f} items and {media:.2f} hours of media an hour")
         cost = found["dataset"].get("cost_usd")
         _say(console, f"cost so far: {'unknown (no prices set)' if cost is None else cost}")
+    if "last_run" in found:
+        last = found["last_run"]
+        counts = ", ".join(f"{number} {what}" for what, number in last["items"].items() if number)
+        _say(console, f"last run: {last['ended']}, {counts or 'nothing'}; {last['summary']}")
     if "eta_s" in found:
         _say(console, f"about {found['eta_s'] / 60:.0f} minutes to go")
 

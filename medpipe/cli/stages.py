@@ -7,6 +7,7 @@ from typing import Any
 from medpipe.config import MedpipeConfig
 from medpipe.errors import ConfigError, Rejected
 from medpipe.media.audio import audio_blocks
+from medpipe.media.overlay import write_overlay
 from medpipe.media.video import plain_decode_cpu_s
 from medpipe.records import Extraction, PointerKind
 from medpipe.stages.extract import extract
@@ -46,16 +47,19 @@ def transcribe_file(media: Path, config: MedpipeConfig) -> dict[str, Any]:
     }
 
 
-def extract_file(video: Path, images: Path, config: MedpipeConfig) -> dict[str, Any]:
-    """Watch one video.
+def extract_file(
+    video: Path, images: Path, config: MedpipeConfig, overlay: Path | None = None
+) -> dict[str, Any]:
+    """Watch one video; with `overlay`, also write a copy with the findings drawn in.
 
     Returns:
         `video, points, scenes, timing`, as the design's section 8 has it.
 
     Raises:
-        ConfigError: There is no such file, or it is no video.
+        ConfigError: There is no such file, it is no video, or the overlay cannot be written there.
     """
     _check(video)
+    _check_overlay(video, overlay)
     images.mkdir(parents=True, exist_ok=True)
     cpu_s = time.process_time()
     try:
@@ -63,6 +67,9 @@ def extract_file(video: Path, images: Path, config: MedpipeConfig) -> dict[str, 
     except Rejected as error:
         raise ConfigError(f"{video}: {error}") from error
     total_s = time.process_time() - cpu_s
+    if overlay is not None:
+        overlay.parent.mkdir(parents=True, exist_ok=True)
+        write_overlay(video, found, overlay)
     timing = {"decode_s": plain_decode_cpu_s(video), "total_s": total_s}
     return {**extraction_json(found), "timing": timing}
 
@@ -108,6 +115,15 @@ def extraction_json(found: Extraction) -> dict[str, Any]:
             for scene in found.scenes
         ],
     }
+
+
+def _check_overlay(video: Path, overlay: Path | None) -> None:
+    if overlay is None:
+        return
+    if overlay.suffix not in {".mp4", ".mkv", ".mov"}:
+        raise ConfigError(f"an overlay ends in .mp4, .mkv or .mov, not {overlay.suffix!r}")
+    if overlay.resolve() == video.resolve():
+        raise ConfigError(f"the overlay would overwrite {video}")
 
 
 def _check(path: Path) -> None:

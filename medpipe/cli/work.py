@@ -15,6 +15,8 @@ from medpipe.queues import WorkQueue, is_sqs, open_queue
 from medpipe.records import Item
 from medpipe.runtime import Limits, Outcome, curate
 from medpipe.runtime.driver import Driver
+from medpipe.runtime.exits import EXIT_DEAD_LETTERS, EXIT_DONE
+from medpipe.runtime.summary import last_summary
 from medpipe.stages.acquire import Refusal, resolve
 from medpipe.storage import open_store
 
@@ -53,11 +55,13 @@ class RunReport:
     enqueued: Enqueued
     outcome: Outcome
     funnel: dict[str, Any]
+    set_aside: int = 0
 
     @property
     def exit_code(self) -> int:
-        """The outcome's; 2 when all went well but a source was refused."""
-        return self.outcome.exit_code or (2 if self.enqueued.refused else 0)
+        """The outcome's; 3 also for a message that was no item, 2 for a source that was refused."""
+        aside = EXIT_DEAD_LETTERS if self.set_aside else EXIT_DONE
+        return self.outcome.exit_code or aside or (2 if self.enqueued.refused else 0)
 
 
 def default_queue(out: str) -> str:
@@ -137,7 +141,8 @@ def run_sources(
         outcome = curate(queue, out, config, limits=limits, on_tick=on_tick)
     finally:
         queue.close()
-    return RunReport(out, queue_uri, enqueued, outcome, Dataset(store).funnel())
+    funnel = Dataset(store).funnel()
+    return RunReport(out, queue_uri, enqueued, outcome, funnel, queue.set_aside)
 
 
 def status_of(queue_uri: str | None, out: str | None, config: MedpipeConfig) -> dict[str, Any]:
@@ -162,7 +167,11 @@ def status_of(queue_uri: str | None, out: str | None, config: MedpipeConfig) -> 
         finally:
             queue.close()
     if out is not None:
-        dataset = Dataset(open_store(out, config.storage))
+        store = open_store(out, config.storage)
+        dataset = Dataset(store)
+        if (last := last_summary(store)) is not None:
+            found["last_run"] = last.model_dump(mode="json", include={"ended", "ended_at", "items"})
+            found["last_run"]["summary"] = f"{out.rstrip('/')}/{last.key}.md"
         found["dataset"] = dataset.funnel()
         found["dataset"].update(_pace(dataset))
     if "queue" in found and found.get("dataset", {}).get("items_per_hour"):

@@ -6,27 +6,34 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from medpipe.config import MedpipeConfig
 from medpipe.dataset import Committer, Dataset
-from medpipe.errors import ConfigError
-from medpipe.pipeline import RECORD_REJECTION, VIDEO_WALK
+from medpipe.errors import ConfigError, Transient
+from medpipe.pipeline import RECORD_REJECTION, video_walk
 from medpipe.queues import WorkQueue
 from medpipe.runtime.cluster import connected
 from medpipe.runtime.driver import Driver
 from medpipe.runtime.exits import EXIT_DEAD_LETTERS, EXIT_DONE, EXIT_INTERRUPTED
 from medpipe.runtime.flights import Flights, Tally
 from medpipe.runtime.head import HeadLost
+from medpipe.runtime.meter import Meter
 from medpipe.runtime.metrics import RaySink
-from medpipe.runtime.pools import Pools, pool_sizes
+from medpipe.runtime.pools import Pools
+from medpipe.runtime.sizing import Sizing
+from medpipe.runtime.summary import ClusterSeen, Ending, put_summary, summarise
+from medpipe.runtime.summary_page import as_markdown
+from medpipe.runtime.tracing import open_spans
 from medpipe.scheduling import Scheduler
-from medpipe.storage import open_store
+from medpipe.storage import ObjectStore, open_store
 from medpipe.telemetry import Sink
 
 logger = logging.getLogger(__name__)
+
+_JOB = "medpipe curate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Outcome:
         left: Items that are still open in the queue.
         wall_s: Seconds from the call to the end.
         work_s: Seconds of it with Ray up.
+        summary: Key of the run's summary in the dataset's store, or None if nothing was open.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -81,6 +89,7 @@ class Outcome:
     left: int = 0
     wall_s: float = 0.0
     work_s: float = 0.0
+    summary: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -125,27 +134,22 @@ def curate(
     recovered = committer.recover()
     if not queue.counts().open:
         return Outcome(recovered=recovered, wall_s=time.time() - began_s)
-    scheduling = config.scheduling
-    if scheduling.fetch_deadline_s is None:  # the fetch ends itself first, with a better reason
-        patience_s = config.fetch.download_timeout_s + scheduling.deadline_base_s
-        scheduling = scheduling.model_copy(update={"fetch_deadline_s": patience_s})
-    with connected(config.runtime, EXIT_INTERRUPTED) as check_head:
+    run_id, spans = uuid.uuid4().hex, open_spans(config.tracing)
+    with closing(spans), connected(config.runtime, EXIT_INTERRUPTED, _JOB) as check_head:
         up_s = time.time()
-        scheduler = Scheduler(scheduling, VIDEO_WALK, RECORD_REJECTION, pool_sizes(config))
-        sink = sink or RaySink()
-        flights = Flights(config, queue, Dataset(store).known(), sink)
-        pools = Pools(config, store.uri, uuid.uuid4().hex)
-        limiter = _Limiter(limits or Limits(), on_tick, sink, check_head)
-        driver = Driver(config.runtime, flights, committer, scheduler, pools, limiter, sink)
+        sizing = Sizing(config)
+        scheduler = _scheduler(config, sizing)
+        meter = Meter(sink or RaySink(), {"transcribe": config.runtime.transcribe_gpus})
+        flights = Flights(config, queue, Dataset(store).known(), meter, spans, run_id)
+        pools = Pools(config, store.uri, run_id)
+        limiter = _Limiter(limits or Limits(), on_tick, check_head, sizing)
+        driver = Driver(config.runtime, flights, committer, scheduler, pools, limiter, spans)
+        driver.tell(sizing.order)
         with _draining(scheduler) as drained:
             _run(driver, drained)
         ended_s = time.time()
-    if driver.failure is not None:
-        if driver.failure.code == "config_error":
-            raise ConfigError(driver.failure.detail)
-        raise RuntimeError(f"the job cannot go on: {driver.failure}")
     left = queue.counts().open
-    return Outcome(
+    outcome = Outcome(
         tally=flights.tally,
         recovered=recovered,
         interrupted=drained.is_set() and left > 0,
@@ -154,6 +158,50 @@ def curate(
         wall_s=ended_s - began_s,
         work_s=ended_s - up_s,
     )
+    summary = _summed_up(run_id, outcome, driver, limiter.cluster, store, config)
+    if driver.failure is not None:
+        if driver.failure.code == "config_error":
+            raise ConfigError(driver.failure.detail)
+        raise RuntimeError(f"the job cannot go on: {driver.failure}")
+    return replace(outcome, summary=summary)
+
+
+def _scheduler(config: MedpipeConfig, sizing: Sizing) -> Scheduler:
+    scheduling = config.scheduling
+    if scheduling.fetch_deadline_s is None:  # the fetch ends itself first, with a better reason
+        patience_s = config.fetch.download_timeout_s + scheduling.deadline_base_s
+        scheduling = scheduling.model_copy(update={"fetch_deadline_s": patience_s})
+    return Scheduler(scheduling, video_walk(config), RECORD_REJECTION, sizing.order.pools)
+
+
+def _summed_up(
+    run_id: str,
+    outcome: Outcome,
+    driver: Driver,
+    cluster: ClusterSeen,
+    store: ObjectStore,
+    config: MedpipeConfig,
+) -> str | None:
+    """Put the run's summary beside the dataset; returns its key, None if the store is away."""
+    how, cause = "complete", None
+    if driver.failure is not None:
+        how, cause = "failed", driver.failure.code
+    elif outcome.interrupted:
+        how = "interrupted"
+    elif outcome.limit:
+        how, cause = "limit", outcome.limit
+    ending = Ending(
+        run_id, time.time(), how, cause,
+        outcome.left, outcome.recovered, outcome.wall_s, outcome.work_s,
+    )  # fmt: skip
+    totals = driver.flights.meter.totals
+    try:
+        funnel = Dataset(store).funnel()
+        summary = summarise(ending, outcome.tally, totals, cluster, config, funnel)
+        return put_summary(store, summary, as_markdown(summary))
+    except Transient as error:
+        logger.warning("the run's summary was not written: %s", error)
+        return None
 
 
 def _run(driver: Driver, drained: threading.Event) -> None:
@@ -166,7 +214,7 @@ def _run(driver: Driver, drained: threading.Event) -> None:
 
 
 class _Limiter:
-    """Drains the job when a limit is reached; tells levels; passes every tick on.
+    """Drains the job when a limit is reached; tells sizes and levels; passes every tick on.
 
     Ends it by `HeadLost` when the cluster has gone.
     """
@@ -175,24 +223,27 @@ class _Limiter:
         self,
         limits: Limits,
         on_tick: Callable[[Driver], None] | None,
-        sink: Sink,
         check_head: Callable[[], None],
+        sizing: Sizing,
     ) -> None:
         self._limits = limits
         self._on_tick = on_tick
-        self._sink = sink
         self._check_head = check_head
+        self._sizing = sizing
+        self.cluster = ClusterSeen()
         self.reached: str | None = None
 
     def __call__(self, driver: Driver) -> None:
         self._check_head()
+        if (order := self._sizing.changed()) is not None:
+            driver.tell(order)
         if self.reached is None:
             self.reached = self._limits.reached(driver.flights.tally, driver.written, time.time())
             if self.reached is not None:
                 driver.scheduler.drain()
+        self.cluster.look(self._sizing.nodes)
         in_flight, cost_usd = driver.scheduler.items_in_flight, driver.flights.tally.cost_usd
-        self._sink.gauge("medpipe_items_in_flight", in_flight, {})
-        self._sink.gauge("medpipe_cost_usd", cost_usd, {})
+        driver.flights.meter.levels(in_flight, cost_usd)
         if self._on_tick is not None:
             self._on_tick(driver)
 

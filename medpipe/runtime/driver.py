@@ -6,7 +6,7 @@ Holds no state that a restart would miss: leases are in the queue, decisions in 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,9 @@ from medpipe.config import RuntimeConfig
 from medpipe.runtime.blame import Undecided, blame
 from medpipe.runtime.commits import Commits, Committing
 from medpipe.runtime.flights import Flights
+from medpipe.runtime.meter import pool_of
 from medpipe.runtime.pools import Pools, Ref
+from medpipe.runtime.tracing import NO_SPANS, Spans
 from medpipe.runtime.work import VIDEO, Work
 from medpipe.scheduling import (
     Commit,
@@ -41,7 +43,8 @@ from medpipe.scheduling import (
     WorkerDied,
     WorkerUp,
 )
-from medpipe.telemetry import SILENT, Sink
+from medpipe.secrets import mask
+from medpipe.telemetry import Trip
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,8 @@ _WAIT_S = 0.2
 _WAIT_FOR_COMMIT_S = 0.05
 _UNREACHABLE_S = 30.0
 
+_KILLED = Failure(FailureKind.DEATH, "deadline_exceeded", "its worker was killed")
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
@@ -61,6 +66,8 @@ class _Call:
     Attributes:
         asked_since_s: Unix time since when the worker, unreachable, is asked whether it lives; 0
             for the call itself.
+        began_s: Unix time at which it was made.
+        trip: Of a step: what its span hangs under, which may be told after the item has left.
     """
 
     worker: str
@@ -68,6 +75,8 @@ class _Call:
     item_id: str = ""
     attempt: int = 0
     asked_since_s: float = 0.0
+    began_s: float = 0.0
+    trip: Trip | None = None
 
 
 class Driver:
@@ -80,7 +89,7 @@ class Driver:
         scheduler: Fresh.
         pools: Fresh.
         on_tick: Called about twice a second, for progress.
-        sink: Where figures go.
+        spans: Where spans of steps go that no worker can tell of.
         work: How the steps of the scheduler's walk are carried out.
     """
 
@@ -92,7 +101,7 @@ class Driver:
         scheduler: Scheduler,
         pools: Pools,
         on_tick: Callable[["Driver"], None] | None = None,
-        sink: Sink = SILENT,
+        spans: Spans = NO_SPANS,
         work: Work = VIDEO,
     ) -> None:
         self._config = config
@@ -102,7 +111,8 @@ class Driver:
         self._commits = Commits(committer)
         self._pools = pools
         self._on_tick = on_tick
-        self._sink = sink
+        self._meter = flights.meter
+        self._spans = spans
         self._work = work
         self._calls: dict[Ref, _Call] = {}
         self._events: deque[Event] = deque()
@@ -122,6 +132,8 @@ class Driver:
                 if now_s >= next_tick_s:
                     self._events.append(Tick())
                     next_tick_s = now_s + _TICK_S
+                    self.flights.look()
+                    self._meter.workers(self._states(), now_s)
                     if self._on_tick:
                         self._on_tick(self)
                 self._dispatch()
@@ -132,6 +144,10 @@ class Driver:
         finally:
             self._pools.end_all()
             self._commits.close()
+
+    def tell(self, event: Event) -> None:
+        """Add an event from outside the job, such as a change of the cluster."""
+        self._events.append(event)
 
     @property
     def written(self) -> int:
@@ -168,6 +184,7 @@ class Driver:
     def _succeeded(self, call: _Call, value: Any) -> None:
         if call.asked_since_s:
             lost = Failure(FailureKind.LOST, "unreachable_for_a_while", "its result was lost")
+            self._note_failure(call, lost)
             self._events.append(StepFailed(call.item_id, call.attempt, call.step, lost))
         elif call.step == "open":
             self._events.append(WorkerUp(call.worker, value))
@@ -181,7 +198,10 @@ class Driver:
         media_s, media_bytes = None, 0
         if flight is not None:
             media_s, media_bytes = self._work.keep(flight, call.step, call.worker, value)
-        self._sink.count("medpipe_steps_total", 1, {"step": call.step, "result": "done"})
+            if media_bytes:
+                self._meter.fetched(flight.lease.item.source, media_bytes)
+            known_s = flight.video.duration_s if flight.video else 0.0
+            self._meter.step_ended(call.step, "done", _now_s() - call.began_s, known_s)
         done = StepDone(call.item_id, call.attempt, call.step, media_s, media_bytes)
         self._events.append(done)
 
@@ -195,13 +215,34 @@ class Driver:
             return  # the worker went; its scratch is swept by the next one on that machine
         if call.step == "life" and not gone and failure.kind is not FailureKind.DEATH:
             return  # cancelled with its actor; the death itself will be told
+        self._note_failure(call, failure)
         if gone or call.step in ("open", "life"):
+            if self._pools.actor(call.worker) is not None:
+                self._meter.worker_died(call.worker, failure.code)
             self._pools.end(call.worker)
             self._events.append(WorkerDied(call.worker, failure))
         else:
-            labels = {"step": call.step, "result": failure.kind.value}
-            self._sink.count("medpipe_steps_total", 1, labels)
             self._events.append(StepFailed(call.item_id, call.attempt, call.step, failure))
+
+    def _note_failure(self, call: _Call, failure: Failure) -> None:
+        """Count a failed step; if its worker is gone, tell its span, too."""
+        if not call.item_id:
+            return
+        now_s = _now_s()
+        self._meter.step_ended(call.step, failure.kind.value, now_s - call.began_s)
+        if call.trip is not None and failure.kind in (FailureKind.DEATH, FailureKind.LOST):
+            result, error = failure.kind.value, mask(f"{failure.code}: {failure.detail}")
+            told = {"step": call.step, "worker": call.worker}
+            told |= {"result": result, "reason": failure.code}
+            self._spans.step(call.trip, call.step, call.began_s, now_s, told, error)
+
+    def _states(self) -> Iterator[tuple[str, str]]:
+        """Pool and state of every worker that was started and is not gone."""
+        opening = {call.worker for call in self._calls.values() if call.step == "open"}
+        busy = {call.worker for call in self._calls.values() if call.item_id}
+        for worker in {call.worker for call in self._calls.values() if call.step == "life"}:
+            state = "starting" if worker in opening else "busy" if worker in busy else "idle"
+            yield pool_of(worker), state
 
     def _probe(self, call: _Call) -> None:
         """Ask an unreachable worker again; after a while it counts as lost with its node."""
@@ -215,7 +256,8 @@ class Driver:
             self._events.append(WorkerDied(call.worker, lost))
             return
         time.sleep(0.05)
-        self._calls[actor.ping.remote()] = replace(call, asked_since_s=since_s)
+        asked: Ref = actor.ping.options(name=f"ping[{call.worker}]").remote()
+        self._calls[asked] = replace(call, asked_since_s=since_s)
 
     # Instructions out -----------------------------------------------------------------------
 
@@ -231,6 +273,9 @@ class Driver:
                 self._forget_worker(instruction.worker)
                 self._pools.stop(instruction.worker)
             case KillWorker():
+                for call in list(self._calls.values()):
+                    if call.worker == instruction.worker:
+                        self._note_failure(call, _KILLED)
                 self._forget_worker(instruction.worker)
                 self._pools.end(instruction.worker)
             case LetGo():
@@ -257,7 +302,8 @@ class Driver:
     def _let_go(self, order: LetGo) -> None:
         actor = self._pools.actor(order.worker)
         if actor is not None:
-            self._calls[actor.drop.remote(order.item_id)] = _Call(order.worker, "drop")
+            dropped: Ref = actor.drop.options(name=f"drop[{order.item_id}]").remote(order.item_id)
+            self._calls[dropped] = _Call(order.worker, "drop")
 
     def _run_step(self, run: RunStep) -> None:
         flight = self.flights[run.item_id]
@@ -268,7 +314,9 @@ class Driver:
             self._events.append(WorkerDied(run.worker, lost))
             return
         ref = self._work.begin(run, flight, actor, self._pools.actor)
-        self._calls[ref] = _Call(run.worker, run.step, run.item_id, run.attempt)
+        self._calls[ref] = _Call(
+            run.worker, run.step, run.item_id, run.attempt, began_s=_now_s(), trip=flight.trip
+        )
 
     # The dataset ----------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ def evaluate(job: Evaluation, config: MedpipeConfig) -> Results:
         return _judged(job, suite.model_dump_json(), config)
     import ray
 
-    with connected(config.runtime, EXIT_INTERRUPTED):
+    with connected(config.runtime, EXIT_INTERRUPTED, "medpipe evaluate"):
         task = ray.remote(num_cpus=1, num_gpus=job.gpus, max_retries=3)(_judged)
         try:
             done = task.options(name=f"evaluate[{job.suite}]").remote(

@@ -1,6 +1,5 @@
 """Starts, feeds and ends the actors; each belongs to the driver, which alone replaces them."""
 
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,16 +10,14 @@ from ray.actor import ActorHandle
 
 from medpipe.config import MedpipeConfig
 from medpipe.runtime.head import HeadLost
-from medpipe.runtime.nodes import living_nodes
+from medpipe.runtime.nodes import Wish
 from medpipe.runtime.workers import ExtractWorker, TranscribeWorker, WriteWorker
-
-logger = logging.getLogger(__name__)
 
 Ref = ray.ObjectRef[Any]
 
-# Calls of these groups run beside a worker's step: fetching the next file, serving sound, and
-# showing that it lives (one call for good, one for what must not wait).
-_GROUPS = {"fetch": 1, "sound": 2, "life": 2}
+# Calls of these groups run beside a worker's step: fetching the next file, serving sound,
+# cutting clips, and showing that it lives (one call for good, one for what must not wait).
+_GROUPS = {"fetch": 1, "sound": 2, "clips": 1, "life": 2}
 
 _LEAVE_S = 2.0
 
@@ -43,6 +40,11 @@ class Kind:
     gpus: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def wish(self) -> Wish:
+        """What one of them asks of its node."""
+        return Wish(self.cpus, self.gpus, self.labels)
+
 
 def video_kinds(config: MedpipeConfig) -> dict[str, Kind]:
     """The pools of the video walk: who holds files, who a model, and who the store."""
@@ -54,42 +56,6 @@ def video_kinds(config: MedpipeConfig) -> dict[str, Kind]:
         ),
         "write": Kind(WriteWorker, own.write_cpus, 0.0, own.write_labels),
     }
-
-
-def pool_sizes(config: MedpipeConfig) -> dict[str, int]:
-    """Most workers of each pool: as configured, else by what the nodes that it may use have now.
-
-    Warns of a pool whose workers no node can take now.
-    """
-    runtime, kinds = config.runtime, video_kinds(config)
-    nodes = living_nodes()
-    for name, kind in kinds.items():
-        if not any(node.takes(kind.cpus, kind.gpus, kind.labels) for node in nodes):
-            logger.warning("%s", _nowhere(name, kind))
-
-    def total(name: str, resource: str) -> float:
-        labels = kinds[name].labels
-        return sum(node.resources.get(resource, 0.0) for node in nodes if node.has(labels))
-
-    if runtime.transcribe_gpus:
-        listeners = total("transcribe", "GPU") / runtime.transcribe_gpus
-    else:
-        listeners = total("transcribe", "CPU") // 3
-    return {
-        "extract": runtime.extract_workers or max(1, int(total("extract", "CPU")) // 2),
-        "transcribe": runtime.transcribe_workers or max(1, int(listeners)),
-        "write": runtime.write_workers or max(1, int(total("write", "CPU")) // 8),
-    }
-
-
-def _nowhere(name: str, kind: Kind) -> str:
-    asked = f"{kind.cpus:g} CPUs" + (f", {kind.gpus:g} GPUs" if kind.gpus else "")
-    if kind.labels:
-        asked += ", labels " + ", ".join(f"{key}: {value}" for key, value in kind.labels.items())
-    return (
-        f"no node of the cluster can now take a worker of the pool {name} ({asked});"
-        f" items wait until one joins or runtime.{name}_* asks for less"
-    )
 
 
 class Pools:
@@ -142,7 +108,11 @@ class Pools:
         except ray.exceptions.RayError as error:
             raise HeadLost(f"Ray's head starts no worker for this job any more: {error}") from error
         self._actors[worker] = actor
-        return actor.open.remote(), actor.life.remote()
+        opened, life = (
+            getattr(actor, call).options(name=f"{call}[{worker}]").remote()
+            for call in ("open", "life")
+        )
+        return opened, life
 
     def actor(self, worker: str) -> ActorHandle[Any] | None:
         """The handle of a worker that was started and not ended."""

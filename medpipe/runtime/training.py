@@ -10,6 +10,7 @@ import signal
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,12 +20,14 @@ from typing import Any
 
 import ray
 
+from medpipe import logs
 from medpipe.config import MedpipeConfig
 from medpipe.errors import ConfigError
 from medpipe.runtime.cluster import connected
 from medpipe.runtime.exits import EXIT_DONE, EXIT_INTERRUPTED
 from medpipe.runtime.metrics import RaySink
 from medpipe.storage import ObjectStore, open_store
+from medpipe.telemetry import Sink
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +78,8 @@ def train(
     """
     began_s = time.time()
     store = _prepared(config, out, resume=resume)
-    with connected(config.runtime, EXIT_INTERRUPTED):
-        board = _Board.options(num_cpus=0).remote()  # type: ignore[attr-defined]
+    with connected(config.runtime, EXIT_INTERRUPTED, "medpipe train"):
+        board = _Board.options(num_cpus=0, name=f"board-{uuid.uuid4().hex[:8]}").remote()  # type: ignore[attr-defined]
         with _stopping(board):
             fit = _Fit(config, store.uri, board)
             fit.start()
@@ -171,12 +174,12 @@ def _work(job: dict[str, Any]) -> None:
     config, board = MedpipeConfig.model_validate_json(job["config"]), job["board"]
     context = get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
+    logs.set_up(config.log, worker=f"train-{rank}")
     sink = RaySink()
 
     def on_step(step: int, figures: dict[str, float]) -> None:
         board.tell.remote(step, figures)
-        for name, value in figures.items():
-            sink.gauge(f"medpipe_train_{name.replace('/', '_')}", value, {})
+        export(figures, sink)
 
     def leaving() -> Leave:
         if get_preemption_info() is not None:  # asks all workers alike
@@ -199,6 +202,12 @@ def _work(job: dict[str, Any]) -> None:
     trained = training.run()
     if rank == 0:
         ray.get(board.end.remote(asdict(trained)))
+
+
+def export(figures: dict[str, float], sink: Sink) -> None:
+    """Tell a sink the figures of a step: `loss/ct` is `medpipe_train_loss_ct`."""
+    for name, value in figures.items():
+        sink.gauge(f"medpipe_train_{name.replace('/', '_')}", value, {})
 
 
 @ray.remote

@@ -57,22 +57,28 @@ class VideoWork:
         match run.step:
             case "acquire":
                 flight.timings = Timings()
-                ref = actor.acquire.options(name=named).remote(flight.lease.item)
+                ref = actor.acquire.options(name=named).remote(flight.trip, flight.lease.item)
             case "extract":
                 ref, flight.watched = actor.extract.options(name=named, num_returns=2).remote(
-                    run.item_id
+                    flight.trip
                 )
             case "transcribe":
                 source = actor_of(flight.extractor)
-                ref = actor.transcribe.options(name=named).remote(run.item_id, source)
+                ref = actor.transcribe.options(name=named).remote(flight.trip, source)
             case "write":
                 ref = actor.write.options(name=named).remote(
-                    flight.ticket, flight.video, flight.watched, flight.transcript, flight.timings
+                    flight.trip,
+                    flight.ticket,
+                    flight.video,
+                    flight.watched,
+                    flight.transcript,
+                    flight.timings,
+                    actor_of(flight.extractor),
                 )
             case _:
                 rejection = _drop(run.rejection)
                 ref = actor.record.options(name=named).remote(
-                    flight.ticket, rejection, flight.video
+                    flight.trip, flight.ticket, rejection, flight.video
                 )
         return ref
 

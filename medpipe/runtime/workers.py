@@ -4,8 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,34 +13,21 @@ import cv2
 import ray
 from ray.actor import ActorHandle
 
-from medpipe import pipeline
+from medpipe import logs, pipeline
 from medpipe.config import MedpipeConfig
 from medpipe.dataset import Manifest
-from medpipe.pipeline import Ticket, Watched
+from medpipe.pipeline import Span, Ticket, Watched
 from medpipe.records import AudioBlock, Drop, Item, Transcript, Video
+from medpipe.runtime.reporting import Reporter, no_exit
 from medpipe.runtime.scratch import Scratch
+from medpipe.runtime.tracing import open_spans
 from medpipe.runtime.watchdog import Watchdog
+from medpipe.stages.clips import Clip
 from medpipe.stages.transcribe import Transcriber
 from medpipe.storage import open_store
-from medpipe.telemetry import Timings
+from medpipe.telemetry import Timings, Trip
 
 _T = TypeVar("_T")
-
-
-@contextmanager
-def no_exit() -> Iterator[None]:
-    """Turn `sys.exit` in the block into an error of ours; every step of a worker runs in one.
-
-    Ray would wait for the worker's other calls before it lets the process go, and `life` never
-    ends (2.60).
-
-    Raises:
-        RuntimeError: Something in the block called `sys.exit`.
-    """
-    try:
-        yield
-    except SystemExit as error:
-        raise RuntimeError(f"the step called sys.exit({error.code!r})") from error
 
 
 class _Worker:
@@ -51,6 +37,8 @@ class _Worker:
         self._name = name
         self._config = config
         self._out = out
+        logs.set_up(config.log, worker=name)
+        self._reporter = Reporter(name, node_id(), open_spans(config.tracing))
         self._watchdog = Watchdog(config.runtime.worker_memory_bytes)
         cv2.setNumThreads(1)
 
@@ -76,7 +64,12 @@ class _Worker:
     @ray.method(concurrency_group="life")
     def leave(self) -> None:
         """End the process at once; its scratch goes with it."""
+        self._reporter.close()
         os._exit(0)
+
+    def close(self) -> None:
+        """Let go of what outlives the process; it is ended next."""
+        self._reporter.close()
 
 
 @dataclass(slots=True)
@@ -97,25 +90,27 @@ class ExtractWorker(_Worker):
         self._held: dict[str, _Held] = {}
 
     @ray.method(concurrency_group="fetch")
-    def acquire(self, item: Item) -> tuple[Video, Timings]:
+    def acquire(self, trip: Trip, item: Item) -> tuple[Video, Timings]:
         """Fetch an item's media into a folder of its own and hold it until it is dropped."""
         self._discard(item.id)
         folder = Path(tempfile.mkdtemp(dir=self._scratch.path))
         timings = Timings()
         try:
-            with timings.stage("acquire"), no_exit():
+            with self._reporter.step(trip, "acquire") as told, timings.stage("acquire"):
                 video = _whole(Video, pipeline.fetch(item, folder, self._config))
+                told |= {"media_s": video.duration_s, "size_bytes": video.size_bytes}
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self._held[item.id] = _Held(folder, video, pipeline.sound(video, self._config))
         return video, timings
 
-    def extract(self, item_id: str) -> tuple[Timings, Watched]:
+    def extract(self, trip: Trip) -> tuple[Timings, Watched]:
         """Watch a held video; two results, so that the driver need not carry the images."""
-        held = self._holding(item_id)
+        held = self._holding(trip.item_id)
         timings = Timings()
-        with timings.stage("extract"), no_exit():
+        with self._reporter.step(trip, "extract") as told, timings.stage("extract"):
+            told["media_s"] = held.video.duration_s
             watched = _whole(Watched, pipeline.watch(held.video, held.folder, self._config))
         return timings, watched
 
@@ -127,6 +122,18 @@ class ExtractWorker(_Worker):
         with no_exit():
             block = next(held.blocks, None)
         return block, time.thread_time() - cpu_s
+
+    @ray.method(concurrency_group="clips")
+    def cut(
+        self, item_id: str, prefix: str, spans_s: Sequence[Span]
+    ) -> tuple[list[Clip | Drop], float]:
+        """Cut clips of a held video into the store; they come back as rows, with CPU seconds."""
+        held = self._holding(item_id)
+        cpu_s = time.thread_time()
+        with no_exit():
+            store = open_store(self._out, self._config.storage)
+            clips = pipeline.cut(held.video, prefix, spans_s, store, self._config)
+        return clips, time.thread_time() - cpu_s
 
     @ray.method(concurrency_group="life")
     def drop(self, item_id: str) -> None:
@@ -140,6 +147,7 @@ class ExtractWorker(_Worker):
 
     def close(self) -> None:
         """Remove the scratch folder."""
+        super().close()
         self._scratch.remove()
 
     def _holding(self, item_id: str) -> _Held:
@@ -161,16 +169,22 @@ class TranscribeWorker(_Worker):
         self._transcriber.open()
         return node_id()
 
-    def transcribe(self, item_id: str, source: ActorHandle[Any]) -> tuple[Transcript, Timings]:
+    def transcribe(self, trip: Trip, source: ActorHandle[Any]) -> tuple[Transcript, Timings]:
         """Listen to an item's sound, one block ahead of the model."""
         timings = Timings()
-        with timings.stage("transcribe", time.process_time), no_exit():
-            blocks = _pulled(source, item_id, timings)
-            transcript = pipeline.listen(item_id, blocks, self._transcriber)
-        return _whole(Transcript, transcript), timings
+        with (
+            self._reporter.step(trip, "transcribe") as told,
+            timings.stage("transcribe", time.process_time),
+        ):
+            blocks = _pulled(source, trip.item_id, timings)
+            heard = pipeline.listen(trip.item_id, blocks, self._transcriber)
+            transcript = _whole(Transcript, heard)
+            told["media_s"] = transcript.duration_s
+        return transcript, timings
 
     def close(self) -> None:
         """Free the model."""
+        super().close()
         self._transcriber.close()
 
 
@@ -183,26 +197,36 @@ class WriteWorker(_Worker):
 
     def write(
         self,
+        trip: Trip,
         ticket: Ticket,
         video: Video,
         watched: Watched,
         transcript: Transcript,
         timings: Timings,
+        source: ActorHandle[Any] | None,
     ) -> Manifest:
-        """Write a good item's rows and put its manifest."""
-        with no_exit():
+        """Write a good item's rows and put its manifest; `source` holds the file for clips."""
+
+        def cutter(prefix: str, spans_s: Sequence[Span]) -> Sequence[Clip | Drop]:
+            if source is None:
+                raise RuntimeError(f"nobody holds {trip.item_id} any more")
+            cutting: Any = source.cut.remote(trip.item_id, prefix, spans_s)
+            clips: list[Clip | Drop]
+            clips, cpu_s = ray.get(cutting)
+            timings.cpu_s["clips"] = timings.cpu_s.get("clips", 0.0) + cpu_s
+            return clips
+
+        with self._reporter.step(trip, "write") as told:
+            told["media_s"] = video.duration_s
             manifest = pipeline.write(
-                ticket, video, watched, transcript, timings, self._store, self._config
+                ticket, video, watched, transcript, timings, self._store, self._config, cutter
             )
-        return _whole(Manifest, manifest)
+            return _whole(Manifest, manifest)
 
-    def record(self, ticket: Ticket, rejection: Drop, video: Video | None) -> Manifest:
+    def record(self, trip: Trip, ticket: Ticket, rejection: Drop, video: Video | None) -> Manifest:
         """Write a rejected item's rows and put its manifest."""
-        with no_exit():
+        with self._reporter.step(trip, "record"):
             return pipeline.record_rejection(ticket, rejection, video, self._store, self._config)
-
-    def close(self) -> None:
-        """Nothing to free."""
 
 
 def node_id() -> str:

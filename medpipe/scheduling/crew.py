@@ -211,6 +211,29 @@ class Crew:
         self._rest(worker, now_s)
         return True
 
+    def resize(self, pool: str, limit: int) -> None:
+        """Set the most workers of a pool; who is up stays until it has idled for long."""
+        self._rosters[pool].limit = limit
+
+    def surplus(self, pool: str, most: int | None) -> list[str]:
+        """Those that still start and are too many, last first.
+
+        Args:
+            pool: Of the workers.
+            most: How many there may be; None: as many as the pool's limit says.
+        """
+        roster = self._rosters[pool]
+        limit = roster.limit if most is None else min(roster.limit, most)
+        above = min(roster.starting, len(roster.workers) - limit)
+        if above <= 0:
+            return []
+        return [name for name, w in reversed(roster.workers.items()) if not w.up][:above]
+
+    def has_up(self, pool: str) -> bool:
+        """Whether a worker of a pool is up."""
+        roster = self._rosters[pool]
+        return len(roster.workers) > roster.starting
+
     # Who may do what ------------------------------------------------------------------------
 
     def fresh(self, pool: str) -> str | None:

@@ -1,5 +1,6 @@
 """What the scheduler is told and what it orders."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -148,6 +149,21 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Resize:
+    """The cluster has changed.
+
+    Attributes:
+        pools: The most workers of each pool from now on, 1 or more.
+        one_first: Room has to be launched and may not come: a pool gets a second worker only when
+            each one that items need has its first, so that none keeps the room of all; and who
+            starts and is no longer needed is not waited for.
+    """
+
+    pools: Mapping[str, int]
+    one_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed."""
 
@@ -161,6 +177,7 @@ Event = (
     | StepDone
     | StepFailed
     | Committed
+    | Resize
     | Tick
 )
 
@@ -191,7 +208,7 @@ class StopWorker:
 
 @dataclass(frozen=True, slots=True)
 class KillWorker:
-    """End a worker that hangs; no `WorkerDied` will follow."""
+    """End a worker that hangs or is no longer to start; no `WorkerDied` will follow."""
 
     worker: str
 

@@ -26,6 +26,7 @@ from medpipe.scheduling.events import (
     LeaseLostEvent,
     LetGo,
     QueueSeen,
+    Resize,
     StartWorker,
     StepDone,
     StepFailed,
@@ -83,6 +84,7 @@ class Scheduler:
         )
         self._placing = Placing(config, self._jobs, self._crew, self._breakers, self._fates)
         self._stall = StallWatch(config.stall_s, self._crew, self._jobs, self._breakers)
+        self._one_first = False
         self._stopped = False
 
     @property
@@ -113,7 +115,7 @@ class Scheduler:
             return []
         out: list[Instruction] = []
         self._background.passes(now_s, self._crew.up)
-        if not isinstance(event, Tick | QueueSeen):
+        if not isinstance(event, Tick | QueueSeen | Resize):
             self._stall.moved(now_s)
         self._take(event, now_s, out)
         if not self._stopped:
@@ -146,6 +148,10 @@ class Scheduler:
                 self._step_failed(event, now_s, out)
             case Committed():
                 self._fates.committed(event.item_id, now_s, out)
+            case Resize():
+                self._one_first = event.one_first
+                for pool, limit in event.pools.items():
+                    self._crew.resize(pool, limit)
             case Tick():
                 self._overdue(now_s, out)
                 if warning := self._stall.warning(now_s):
@@ -277,14 +283,24 @@ class Scheduler:
     # Decisions ------------------------------------------------------------------------------
 
     def _resize(self, now_s: float, out: list[Instruction]) -> None:
-        """Start workers for items that will need them; let go worn and long idle ones."""
-        for pool in self._crew.pools:
-            wanted = self._jobs.wanted(pool)
+        """Start workers for items that will need them; let go worn, long idle and surplus ones."""
+        missing, wants = {}, {pool: self._jobs.wanted(pool) for pool in self._crew.pools}
+        one_first = self._one_first and any(
+            wanted and not self._crew.has_up(pool) for pool, wanted in wants.items()
+        )
+        for pool, wanted in wants.items():
+            most = 1 if one_first else wanted if self._one_first else None
+            for name in self._crew.surplus(pool, most):
+                self._crew.remove(name)
+                out.append(KillWorker(name))
             for name in self._crew.spare(pool, wanted, now_s):
                 self._crew.remove(name)
                 out.append(StopWorker(name))
-            for _ in range(self._crew.missing(pool, wanted)):
+            missing[pool] = self._crew.missing(pool, min(1, wanted) if one_first else wanted)
+        while missing := {pool: n for pool, n in missing.items() if n > 0}:
+            for pool in missing:  # in turn, so that none takes all the room
                 out.append(StartWorker(pool, self._crew.start(pool, now_s)))
+                missing[pool] -= 1
 
     def _lease_or_stop(self, now_s: float, out: list[Instruction]) -> None:
         if self._leasing.over:
@@ -296,7 +312,7 @@ class Scheduler:
 
     def _stop(self, out: list[Instruction], failure: Failure | None) -> None:
         self._stopped = True
-        for name, _ in self._crew:
+        for name, worker in self._crew:
             self._crew.remove(name)
-            out.append(StopWorker(name))
+            out.append(StopWorker(name) if worker.up else KillWorker(name))
         out.append(Stop(failure))

@@ -1,6 +1,7 @@
-"""Workers that Ray can never start end the job instead of being asked for without end."""
+"""Workers that Ray can never start end the job; who is told to end while Ray is up says so."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,38 @@ def test_an_environment_that_cannot_be_made_ends_the_job_and_is_named(tmp_path: 
     assert "the job cannot go on" in ran.stderr
     assert "worker_cannot_start" in ran.stderr
     assert "conda" in ran.stderr
+
+
+# Before its own handler is in place, and while it leaves Ray, a job is in such a block.
+WAIT = """
+import time
+from medpipe import cli, load_config
+from medpipe.runtime.cluster import connected
+
+def wait():
+    with connected(load_config().runtime, 1):
+        print("up", flush=True)
+        time.sleep(120)
+
+cli.app.app.command()(wait)
+cli.main(["wait"])
+"""
+
+
+def test_a_job_that_is_terminated_while_it_takes_none_on_exits_as_interrupted() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAIT],
+        env={**os.environ, **ENV},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    assert process.returncode == 130, err

@@ -7,12 +7,12 @@ import av
 
 
 def looped(source: Path, target: Path, duration_s: float) -> Path:
-    """Repeat a video with sound until it lasts at least duration_s."""
+    """Repeat a video, with its sound if it has any, until it lasts at least duration_s."""
     with av.open(str(target), "w") as out:
         with av.open(str(source)) as first:
             streams = {
                 stream.index: out.add_stream_from_template(stream)
-                for stream in (first.streams.video[0], first.streams.audio[0])
+                for stream in (*first.streams.video[:1], *first.streams.audio[:1])
             }
             once_s = Fraction(first.duration, 1_000_000) + Fraction(1, 5)  # stamps must rise
         turn = 0

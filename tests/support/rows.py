@@ -7,8 +7,10 @@ import numpy as np
 
 from medpipe.dataset import ImageConfig, Manifest, encode_image, write_item
 from medpipe.dataset.rows import (
+    ClipDraft,
     Provenance,
     SampleDraft,
+    clip_rows,
     item_row,
     reject_rows,
     sample_id,
@@ -53,6 +55,7 @@ def sample(origin: Provenance, index: int) -> dict[str, Any]:
         negated=False,
         deictic=True,
         trace=TRACE,
+        word_points=((0, 1), (1, 3)),
         boxes=(ScoredBox(x0=0.25, y0=0.5, x1=0.5, y1=0.75, score=1, n_points=3, method="dwell"),),
     )
     draft = SampleDraft(
@@ -67,6 +70,20 @@ def sample(origin: Provenance, index: int) -> dict[str, Any]:
         narrations=[narration],
     )
     return sample_row(draft, [sample_id(origin.item.id, index)], origin)
+
+
+def clip(origin: Provenance) -> ClipDraft:
+    file = {
+        "key": f"_clips/00/{origin.item.id.replace(':', '-')}/{origin.generation:06d}-aa.mp4",
+        "start_s": 0.5,
+        "end_s": 3.5,
+        "sha256": "a" * 64,
+        "size_bytes": 1000,
+        "video_codec": "h264",
+        "audio_codec": "aac",
+        "how": "copied",
+    }
+    return ClipDraft(sample_id(origin.item.id, 0), [], "this opacity", file)
 
 
 def rows_of(item_id: str, generation: int = 1, samples: int = 2) -> dict[str, list[dict[str, Any]]]:
@@ -95,6 +112,7 @@ def rows_of(item_id: str, generation: int = 1, samples: int = 2) -> dict[str, li
     return {
         "samples": [sample(origin, index) for index in range(samples)],
         "transcripts": [transcript_row(transcript, origin)] if samples else [],
+        "clips": clip_rows([clip(origin)], origin) if samples else [],
         "rejects": reject_rows([drop], origin),
         "items": [item],
     }

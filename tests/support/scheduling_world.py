@@ -23,6 +23,7 @@ from medpipe.scheduling import (
     LetGo,
     QueueSeen,
     Release,
+    Resize,
     RetryPolicy,
     RunStep,
     Scheduler,
@@ -110,6 +111,7 @@ class World:
         self.over: set[tuple[str, int]] = set()
         self.again: set[str] = set()
         self.workers: dict[str, Worker] = {}
+        self.limits = dict(POOLS)
         self.later: list[tuple[float, int, Event]] = []
         self.order = count()
         self.history: list[tuple[Event, float, list[Instruction]]] = []
@@ -133,6 +135,9 @@ class World:
         for order in out:
             assert not self.stopped
             self.obey(order, events, out)
+        for pool, limit in self.limits.items():
+            ups = [worker.up for worker in self.workers.values() if worker.pool == pool]
+            assert len(ups) <= limit or all(ups)
         assert self.scheduler.items_in_flight <= len(self.mine)
         written = sum(any(s in self.done.get(key, {}) for s in LAST) for key in self.mine.items())
         again = len(self.again & set(self.mine))  # they may have been written before
@@ -145,6 +150,9 @@ class World:
                 self.at(1, Tick())
                 self.move_leases()
                 self.lose_node()
+                self.resize()
+            case Resize():
+                self.limits |= event.pools
             case LeaseLostEvent():
                 self.mine.pop(event.item_id, None)
             case WorkerUp():
@@ -206,6 +214,13 @@ class World:
             for name in [name for name, w in self.workers.items() if w.node == node]:
                 self.at(self.random.uniform(0, 3), WorkerDied(name, lost))
 
+    def resize(self) -> None:
+        """The cluster grows or shrinks now and then."""
+        if self.random.random() < 0.05:
+            pools = {pool: self.random.randint(1, most) for pool, most in POOLS.items()}
+            one_first = self.random.random() < 0.5
+            self.at(self.random.uniform(0, 1), Resize(pools, one_first))
+
     def obey(  # noqa: C901 - one case an order
         self, order: Instruction, events: deque[Event], out: list[Instruction]
     ) -> None:
@@ -217,7 +232,7 @@ class World:
                 node = self.random.choice(NODES)
                 self.workers[order.worker] = Worker(order.pool, node)
                 running = sum(w.pool == order.pool for w in self.workers.values())
-                assert running <= POOLS[order.pool]
+                assert running <= self.limits[order.pool]
                 self.start(order.worker)
             case StopWorker():
                 worker = self.workers.pop(order.worker)

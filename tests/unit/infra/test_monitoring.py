@@ -15,18 +15,13 @@ import pytest
 import ray
 import yaml
 
-from infra.grafana.build import files
 from medpipe.records import Domain
-from medpipe.runtime import training
+from medpipe.runtime import reasons, training
 from medpipe.scheduling.events import FailureKind
+from tests.support.monitoring import ALERTS, BOARDS, EXPRESSIONS, PROMETHEUS, ROOT, metrics_of
 
-ROOT = Path(__file__).parents[3]
-PROMETHEUS = ROOT / "infra/prometheus"
-RULES = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text("utf-8"))["groups"]
-ALERTS = [rule for group in RULES for rule in group["rules"]]
-BOARDS = {name: json.loads(text) for name, text in files().items()}
 INSTALL = "needs promtool: apt-get install prometheus"
-NAME = re.compile(r"\b((?:ray|autoscaler)_[a-z0-9_]+)\b")
+OF_A_HISTOGRAM = ("_bucket", "_sum", "_count")
 
 
 def trees(*paths: Path) -> Iterator[ast.AST]:
@@ -39,7 +34,7 @@ def called_by_name(node: ast.AST) -> str | None:
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("count", "gauge")
+        and node.func.attr in ("count", "gauge", "observe")
         and node.args
         and isinstance(node.args[0], ast.Constant)
     ):
@@ -75,42 +70,31 @@ def of_training() -> frozenset[str]:
 
 @cache
 def of_ray() -> bytes:
-    """Where Ray's own metrics have their names: its dashboard, autoscaler and core."""
+    """Where Ray's own metrics have their names: its dashboard and its core."""
     package = Path(ray.__file__).parent
     places = (
         package / "dashboard/modules/reporter/reporter_agent.py",
-        package / "autoscaler/_private/prom_metrics.py",
         package / "core/src/ray/gcs/gcs_server",
         package / "core/src/ray/raylet/raylet",
     )
     return b"\n".join(place.read_bytes() for place in places)
 
 
+def plain(name: str) -> str:
+    """A metric's name as the code has it: Prometheus sees three for a histogram."""
+    for ending in OF_A_HISTOGRAM:
+        if name.endswith(ending) and name.removesuffix(ending) in of_curating():
+            return name.removesuffix(ending)
+    return name
+
+
 def is_exported(name: str) -> bool:
     if name.startswith("ray_medpipe_train_"):
         return name in of_training()
     if name.startswith("ray_medpipe_"):
-        return name in of_curating()
-    bare = name.removeprefix("ray_").removeprefix("autoscaler_")
+        return plain(name) in of_curating()
+    bare = name.removeprefix("ray_")
     return re.search(rb"(?<![a-z_])" + bare.encode() + rb"(?![a-z_])", of_ray()) is not None
-
-
-def expressions() -> Iterator[tuple[str, str]]:
-    """Every query with where it stands."""
-    for rule in ALERTS:
-        yield rule["alert"], rule["expr"]
-    for board in BOARDS.values():
-        for panel in board["panels"]:
-            for target in panel["targets"]:
-                yield f"{board['uid']}: {panel['title']}", target["expr"]
-
-
-EXPRESSIONS = list(expressions())
-
-
-def metrics_of(expression: str) -> set[str]:
-    """Names without those inside a matcher, which may be patterns."""
-    return set(NAME.findall(re.sub(r"\{[^}]*\}", "", expression)))
 
 
 @pytest.mark.parametrize(("where", "expression"), EXPRESSIONS, ids=[w for w, _ in EXPRESSIONS])
@@ -136,10 +120,22 @@ def test_results_that_a_query_asks_for_are_kinds_of_failure() -> None:
     assert asked <= {kind.value for kind in FailureKind}
 
 
+def test_images_keep_item_names_out_of_rays_own_metrics() -> None:
+    assert "RAY_metric_cardinality_level=low" in (ROOT / "Dockerfile").read_text("utf-8")
+
+
+def test_reasons_that_a_query_asks_for_are_ones_that_metrics_know() -> None:
+    matchers = [m for _, e in EXPRESSIONS for m in re.findall(r'reason=~?"([a-z_|]+)"', e)]
+    asked = {reason for matcher in matchers for reason in matcher.split("|")}
+
+    assert {"rate_limited", "disk_full"} <= asked
+    assert asked <= reasons.KNOWN
+
+
 def test_every_metric_that_curating_exports_is_on_its_dashboard() -> None:
     board = " ".join(e for where, e in EXPRESSIONS if where.startswith("medpipe-curate"))
 
-    assert of_curating() - metrics_of(board) == set()
+    assert of_curating() - set(map(plain, metrics_of(board))) == set()
 
 
 @pytest.mark.parametrize("name", sorted(BOARDS))

@@ -13,6 +13,7 @@ from medpipe.runtime.commits import Commits
 from medpipe.runtime.flights import Flight
 from medpipe.scheduling import Committed, Event, StepFailed
 from medpipe.storage import ObjectStore, open_store
+from medpipe.telemetry import Trip
 from tests.support.faults import Faults, faults_at, wait_for
 from tests.support.rows import put_item
 
@@ -44,7 +45,9 @@ def flights(tmp_path: Path, store: ObjectStore) -> dict[str, Flight]:
     queue = SqliteQueue(tmp_path / "queue.sqlite")
     queue.enqueue(Item(id=item_id, uri="/v.mp4") for item_id in (A, B))
     flights = {
-        lease.item.id: Flight(lease, Ticket(lease.item, 1), attempt=1)
+        lease.item.id: Flight(
+            lease, Ticket(lease.item, 1), Trip("", lease.item.id, 1), 0.0, attempt=1
+        )
         for lease in queue.lease(2, lease_s=60)
     }
     queue.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medpipe.runtime.nodes import Node, selects
+from medpipe.runtime.nodes import Cluster, Node, Wish, selects
 
 L4 = Node({"CPU": 4.0, "GPU": 1.0}, {"ray.io/accelerator-type": "L4", "tier": "spot"})
 PLAIN = Node({"CPU": 16.0}, {})
@@ -35,9 +35,24 @@ def test_a_selector_means_what_it_means_to_ray(
 
 
 def test_a_node_takes_a_worker_if_it_has_all_that_is_asked() -> None:
-    assert L4.takes(4, 0.5, {"ray.io/accelerator-type": "L4", "tier": "!reserved"})
-    assert not L4.takes(4.5, 0, {})
-    assert not L4.takes(1, 2, {})
-    assert not L4.takes(1, 1, {"ray.io/accelerator-type": "L4", "tier": "reserved"})
-    assert PLAIN.takes(16, 0, {"tier": "!spot"})
-    assert not PLAIN.takes(1, 0.1, {})
+    assert L4.takes(Wish(4, 0.5, {"ray.io/accelerator-type": "L4", "tier": "!reserved"}))
+    assert not L4.takes(Wish(4.5, 0, {}))
+    assert not L4.takes(Wish(1, 2, {}))
+    assert not L4.takes(Wish(1, 1, {"ray.io/accelerator-type": "L4", "tier": "reserved"}))
+    assert PLAIN.takes(Wish(16, 0, {"tier": "!spot"}))
+    assert not PLAIN.takes(Wish(1, 0.1, {}))
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (Wish(1, 0.5, {"gpu": "in(A100,L4)"}), True),
+        (Wish(1, 0.5, {"gpu": "!in(L4, A100)"}), False),
+        (Wish(1, 0.5, {}), False),
+        (Wish(1, 0, {"gpu": "in(L4, A100)"}), False),
+    ],
+)
+def test_a_refusal_is_known_again_however_its_selector_is_written(other: Wish, same: bool) -> None:
+    cluster = Cluster((L4,), scales=True, refused=(Wish(9, 0, {}), other))
+
+    assert cluster.refuses(Wish(1, 0.5, {"gpu": "in(L4, A100)"})) is same

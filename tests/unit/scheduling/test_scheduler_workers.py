@@ -9,13 +9,17 @@ from medpipe.scheduling import (
     Finish,
     KillWorker,
     Leased,
+    LeaseLostEvent,
+    QueueSeen,
     Release,
+    Resize,
     RetryPolicy,
     StartWorker,
     Stop,
     StopWorker,
     Tick,
     WorkerDied,
+    WorkerUp,
 )
 from medpipe.scheduling.events import ItemTries
 from tests.support.scheduling import DIED, NODE_LOST, A, B, C, Job, counts, of, steps
@@ -173,3 +177,84 @@ def test_idle_workers_are_let_go_but_not_those_that_will_be_needed() -> None:
     assert len(of(out, StopWorker)) == 3
     assert of(out, StartWorker) == []
     assert steps(job.done(B, "acquire")) == [(B, "extract"), (B, "transcribe")]
+
+
+def test_a_pool_grows_at_once_when_the_cluster_does() -> None:
+    job = Job(A, B, C)
+
+    out = job.tell(Resize({"extract": 3, "transcribe": 2}))
+
+    assert of(out, StartWorker) == [
+        StartWorker("extract", "extract-1"),
+        StartWorker("transcribe", "transcribe-1"),
+        StartWorker("extract", "extract-2"),
+    ]
+
+
+def test_who_was_ordered_for_more_room_than_there_is_comes_no_more_and_no_other_is_touched() -> (
+    None
+):
+    job = Job(pools={"extract": 3, "transcribe": 1, "write": 1}, slow=True)
+    for item in (A, B, C):
+        job.tell(Leased(item, ItemTries()))
+    job.tell(WorkerUp("extract-2"))
+
+    out = job.tell(Resize({"extract": 1, "transcribe": 1, "write": 1}))
+
+    assert of(out, KillWorker) == [KillWorker("extract-1"), KillWorker("extract-0")]
+    assert job.tell(Tick(), after_s=1) == []
+
+
+def test_where_room_is_scarce_no_pool_gets_a_second_worker_before_all_have_their_first() -> None:
+    job = Job(pools={"extract": 3, "transcribe": 2, "write": 1}, slow=True)
+    job.tell(Resize({"extract": 3}, one_first=True))
+    started = [job.tell(Leased(item, ItemTries())) for item in (A, B, C)]
+
+    firsts = [StartWorker(pool, f"{pool}-0") for pool in ("extract", "transcribe", "write")]
+    assert [of(out, StartWorker) for out in started] == [firsts, [], []]
+    assert of(job.tell(WorkerUp("extract-0")), StartWorker) == []
+    assert of(job.tell(WorkerUp("write-0")), StartWorker) == []
+    assert [order.worker for order in of(job.tell(WorkerUp("transcribe-0")), StartWorker)] == [
+        "extract-1", "transcribe-1", "extract-2",
+    ]  # fmt: skip
+
+
+def test_where_room_is_scarce_a_pool_that_lost_its_last_worker_goes_before_those_that_start() -> (
+    None
+):
+    job = Job(pools={"extract": 3, "transcribe": 1, "write": 1}, slow=True)
+    job.tell(Resize({"extract": 3}, one_first=True))
+    for item in (A, B, C):
+        job.tell(Leased(item, ItemTries()))
+    for pool in ("extract", "transcribe", "write"):
+        job.tell(WorkerUp(f"{pool}-0"))
+
+    out = job.tell(WorkerDied("transcribe-0", NODE_LOST))
+
+    assert of(out, KillWorker) == [KillWorker("extract-2"), KillWorker("extract-1")]
+    assert of(out, StartWorker) == [StartWorker("transcribe", "transcribe-1")]
+    assert len(of(job.tell(WorkerUp("transcribe-1")), StartWorker)) == 2
+
+
+def test_where_room_is_scarce_who_is_no_longer_needed_is_not_waited_for() -> None:
+    job = Job(pools={"extract": 2, "transcribe": 1, "write": 1}, slow=True)
+    job.tell(Resize({"extract": 2}, one_first=True))
+    for item in (A, B):
+        job.tell(Leased(item, ItemTries()))
+    for pool in ("extract", "transcribe", "write"):
+        job.tell(WorkerUp(f"{pool}-0"))
+
+    out = job.tell(LeaseLostEvent(B))
+
+    assert of(out, KillWorker) == [KillWorker("extract-1")]
+
+
+def test_at_the_end_nobody_waits_for_a_worker_that_still_starts() -> None:
+    job = Job(A, slow=True)
+    job.tell(WorkerUp("extract-0"))
+    job.tell(LeaseLostEvent(A))
+
+    out = job.tell(QueueSeen(0, 0), after_s=2)
+
+    assert of(out, StopWorker) == [StopWorker("extract-0")]
+    assert of(out, KillWorker) == [KillWorker("transcribe-0"), KillWorker("write-0")]
