@@ -53,9 +53,9 @@ $(VENV)/tools.done:
 lock: setup $(VENV)/tools.done ## Write constraints.txt from what is installed, and the images' locks
 	{ echo "# Every version that medpipe is tested with; pip reads it by -c. Made by: make lock"; \
 	  $(PIP) freeze --exclude-editable; } > constraints.txt
-	$(COMPILE) pyproject.toml requirements/image.in -o requirements/curate.txt
+	$(COMPILE) pyproject.toml --extra otel requirements/image.in -o requirements/curate.txt
 	$(COMPILE) requirements/gpu.in -o requirements/curate-gpu.txt
-	$(COMPILE) pyproject.toml --extra train -o requirements/train.txt
+	$(COMPILE) pyproject.toml --extra otel --extra train -o requirements/train.txt
 
 audit: $(VENV)/tools.done ## Known vulnerabilities of what the images hold; needs the advisory service
 	@for lock in requirements/*.txt; do \
