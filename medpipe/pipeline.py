@@ -3,8 +3,9 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from medpipe import faults
 from medpipe.config import MedpipeConfig
 from medpipe.dataset import Manifest, encode_image, write_item
 from medpipe.dataset.images import decode_image
+from medpipe.dataset.manifest import clip_prefix
 from medpipe.dataset.rows import (
+    ClipDraft,
     Provenance,
     SampleDraft,
+    clip_rows,
     item_row,
     reject_rows,
     sample_id,
@@ -36,15 +40,20 @@ from medpipe.records import (
     Video,
 )
 from medpipe.scheduling import Step
+from medpipe.secrets import mask
 from medpipe.stages.acquire import acquire
 from medpipe.stages.align import align
 from medpipe.stages.classify import Judgement, judge
+from medpipe.stages.clips import Clip, cut_clips, events_of, said_between
 from medpipe.stages.extract import extract
 from medpipe.stages.refine import METHOD as REFINER
 from medpipe.stages.refine import refine
 from medpipe.stages.transcribe import Transcriber
 from medpipe.storage import ObjectStore
 from medpipe.telemetry import Timings
+
+Span = tuple[float, float]
+Cutter = Callable[[str, Sequence[Span]], Sequence[Clip | Drop]]
 
 # The worker that fetched the file extracts from it and serves its sound; listening goes on beside.
 VIDEO_WALK = (
@@ -53,7 +62,14 @@ VIDEO_WALK = (
     Step("transcribe", pool="transcribe", needs=("acquire",)),
     Step("write", pool="write", needs=("extract", "transcribe"), stores=True),
 )
+# With clips the file is still needed while the rows are written: the writer asks for the cuts.
+CLIPPED_WALK = (replace(VIDEO_WALK[0], holds_until=("write",)), *VIDEO_WALK[1:])
 RECORD_REJECTION = Step("record", pool="write", stores=True)
+
+
+def video_walk(config: MedpipeConfig) -> tuple[Step, ...]:
+    """The steps of a video."""
+    return CLIPPED_WALK if config.clips.enabled else VIDEO_WALK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +125,14 @@ def listen(item_id: str, blocks: Iterable[AudioBlock], transcriber: Transcriber)
     return faults.given("transcribe.gives", item_id, transcriber.transcribe(blocks))
 
 
+def cut(
+    video: Video, prefix: str, spans_s: Sequence[Span], store: ObjectStore, config: MedpipeConfig
+) -> list[Clip | Drop]:
+    """Cut clips where the file is, and put them into the store before any row names them."""
+    faults.at("clips", video.item.id)
+    return cut_clips(Path(video.path), spans_s, store, prefix, config.clips)
+
+
 def write(
     ticket: Ticket,
     video: Video,
@@ -117,8 +141,19 @@ def write(
     timings: Timings,
     store: ObjectStore,
     config: MedpipeConfig,
+    cutter: Cutter,
 ) -> Manifest:
     """Steps 4 to 7: judge, read, align, and write the item's files and manifest.
+
+    Args:
+        ticket: Under what name.
+        video: What was fetched.
+        watched: What was seen.
+        transcript: What was heard.
+        timings: Of the steps so far; those of this one are added.
+        store: The dataset's.
+        config: All settings.
+        cutter: Cuts clips on the machine that holds the file; called once, if clips are wanted.
 
     Returns:
         The manifest that stands for this generation of the item.
@@ -132,26 +167,38 @@ def write(
     with timings.stage("align"):
         aligned = align(reading, transcript, scenes, config.align)
     drafts = list(_drafts(scenes, judged, watched.images, aligned, config.image.suffix))
-    drops += [*reading.drops, *aligned.drops]
+    clips, uncut = _clips(drafts, ticket, video, timings, config, cutter)
+    drops += [*reading.drops, *aligned.drops, *uncut]
     origin = provenance(ticket, config, video)
-    siblings = [sample_id(ticket.item.id, draft.index) for draft in drafts]
     item = item_row(
         origin,
         video=video,
         language=transcript.language,
         rejection=None,
-        counts=_counts(scenes, drafts, transcript, drops),
+        counts=_counts(scenes, drafts, transcript, drops) | {"clips": len(clips)},
         trace=watched.extraction.points,
         cpu_s=timings.cpu_s,
         wall_s=timings.wall_s,
         cost_usd=config.prices.cost_usd(timings),
+        word_shift_s=aligned.shift_s,
     )
+    siblings = [sample_id(ticket.item.id, draft.index) for draft in drafts]
     rows: dict[str, Iterable[dict[str, Any]]] = {
         "samples": (sample_row(draft, siblings, origin) for draft in drafts),
         "transcripts": [transcript_row(transcript, origin)],
+        "clips": clip_rows(clips, origin),
         "rejects": reject_rows(drops, origin),
         "items": [item],
     }
+    return _put(store, ticket, origin, rows)
+
+
+def _put(
+    store: ObjectStore,
+    ticket: Ticket,
+    origin: Provenance,
+    rows: Mapping[str, Iterable[dict[str, Any]]],
+) -> Manifest:
     manifest = write_item(
         store,
         rows,
@@ -229,7 +276,14 @@ def run_item(
         except Rejected as error:
             drop = Drop(stage=stage, kind="item", code=error.code, detail=error.detail)
             return record_rejection(ticket, drop, video, store, config)
-        return write(ticket, video, watched, transcript, timings, store, config)
+        cutter = partial(_cut_here, video, store, config)
+        return write(ticket, video, watched, transcript, timings, store, config, cutter)
+
+
+def _cut_here(
+    video: Video, store: ObjectStore, config: MedpipeConfig, prefix: str, spans_s: Sequence[Span]
+) -> list[Clip | Drop]:
+    return cut(video, prefix, spans_s, store, config)
 
 
 def provenance(ticket: Ticket, config: MedpipeConfig, video: Video | None) -> Provenance:
@@ -240,14 +294,15 @@ def provenance(ticket: Ticket, config: MedpipeConfig, video: Video | None) -> Pr
         config_hash=config.rows_hash(),
         medpipe_version=medpipe.__version__,
         models={"transcribe": config.transcribe.model, "refine": REFINER},
-        url=video.url if video else _public_url(ticket.item),
+        url=_public_url(ticket.item.uri if video is None else video.url),
         source_sha256=video.sha256 if video else None,
         fetched_at=video.fetched_at if video else None,
     )
 
 
-def _public_url(item: Item) -> str | None:
-    return item.uri if item.uri.startswith(("http://", "https://")) else None
+def _public_url(uri: str | None) -> str | None:
+    """A web address as a row may keep it, without what signs it; None for a local file."""
+    return mask(uri) if uri and uri.startswith(("http://", "https://")) else None
 
 
 def _kept_scenes(
@@ -296,6 +351,36 @@ def _drafts(
             scenes=shown,
             narrations=[n for n in aligned.narrations if n.scene in places],
         )
+
+
+def _clips(
+    drafts: Sequence[SampleDraft],
+    ticket: Ticket,
+    video: Video,
+    timings: Timings,
+    config: MedpipeConfig,
+    cutter: Cutter,
+) -> tuple[list[ClipDraft], list[Drop]]:
+    """The clips of an item, which are in the store by then, and those that could not be cut."""
+    if not config.clips.enabled:
+        return [], []
+    said = [n for draft in drafts for n in draft.narrations]
+    events = events_of(said, video.duration_s, config.clips)
+    prefix = clip_prefix(ticket.item.id, ticket.generation)
+    with timings.stage("clips"):
+        answers = cutter(prefix, [(event.start_s, event.end_s) for event in events])
+    places = {id(n): (draft, k) for draft in drafts for k, n in enumerate(draft.narrations)}
+    clips, drops = [], []
+    for event, answer in zip(events, answers, strict=True):
+        if isinstance(answer, Drop):
+            drops.append(answer)
+            continue
+        draft = places[id(event.phrases[0])][0]
+        text = said_between(said, answer.start_s, answer.end_s)
+        phrases = [(places[id(n)][1], n) for n in event.phrases]
+        sample = sample_id(ticket.item.id, draft.index)
+        clips.append(ClipDraft(sample, phrases, text, answer.model_dump()))
+    return clips, drops
 
 
 def _counts(

@@ -325,14 +325,14 @@ class Drop(Record):
 
     Attributes:
         stage: The room that dropped it.
-        kind: What was dropped: `item`, `image`, `phrase` or `trace`.
+        kind: What was dropped: `item`, `image`, `phrase`, `trace` or `clip`.
         code: Reason code.
         detail: One sentence for a person.
         start_s: Where in the video, or None; as is end_s.
     """
 
     stage: str
-    kind: str = Field(pattern="^(item|image|phrase|trace)$")
+    kind: str = Field(pattern="^(item|image|phrase|trace|clip)$")
     code: str
     detail: str = ""
     start_s: float | None = None
@@ -379,12 +379,7 @@ class Sentence(Record):
 
 
 class Reading(Record):
-    """What the refiner made of a transcript.
-
-    Attributes:
-        method: Name and version of the refiner, such as `rules-1`.
-        drops: Phrases and sentences that were left out, with their reasons.
-    """
+    """What the refiner (`method`, such as `rules-1`) made of a transcript, and what it left out."""
 
     method: str
     sentences: tuple[Sentence, ...]
@@ -397,12 +392,14 @@ class ScoredBox(Box):
     Attributes:
         score: How far to trust it, in [0, 1].
         n_points: Points of the trace inside the phrase's window.
-        method: `dwell`, `point` (a parked pointer: small fixed box) or `loop`.
+        method: `dwell`, `point` (a parked pointer: small fixed box), `loop` or `kmeans`.
+        negated: It shows where something was looked for and is no evidence that it is there.
     """
 
     score: Share
     n_points: int = Field(ge=1)
     method: str
+    negated: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -422,6 +419,7 @@ class Narration:
         deictic: The text points ("here").
         trace: t_s from the scene's start; the points of its window (words plus lead and lag).
         boxes: Best first; empty when the pointer was not seen or drew nothing that holds.
+        word_points: (first, end) of each word's own part of the trace, or empty.
     """
 
     scene: int
@@ -435,6 +433,7 @@ class Narration:
     deictic: bool
     trace: Trace
     boxes: tuple[ScoredBox, ...]
+    word_points: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -442,9 +441,9 @@ class Alignment:
     """All narrations of an item, in order of scene and time, and what could not be placed.
 
     Attributes:
-        shift_s: Constant added to word times because it made trace and words agree best.
+        shift_s: Added to word times to make them agree with the trace; None without evidence.
     """
 
     narrations: tuple[Narration, ...]
     drops: tuple[Drop, ...]
-    shift_s: float = 0.0
+    shift_s: float | None = None

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medpipe.dataset.manifest import TableFile
-from medpipe.dataset.schema import ITEM_COLUMN, TABLES, file_schema
+from medpipe.dataset.schema import ITEM_COLUMN, file_schema, fitted
 from medpipe.storage import ObjectStore
 
 # A row group is read whole: merging holds one that it reads and one that it gathers.
@@ -104,6 +104,13 @@ def items_in(store: ObjectStore, table: str, path: str) -> dict[str, int]:
     return dict(zip(*(rows[column].to_pylist() for column in columns), strict=True))
 
 
+def keys_in(store: ObjectStore, key: str) -> set[str]:
+    """The objects that a file of `clips` names; the file by its own key."""
+    with store.input(key) as file:
+        rows = pq.ParquetFile(file, pre_buffer=False).read(columns=["key"], use_threads=False)
+    return set(rows["key"].to_pylist())
+
+
 def _rows(store: ObjectStore, table: str, sources: Iterable[Source]) -> Iterator[pa.Table]:
     with ThreadPoolExecutor(_READERS) as readers:
         for window in _windows(sources):
@@ -130,8 +137,7 @@ def _streamed(store: ObjectStore, table: str, source: Source) -> Iterator[pa.Tab
 
 
 def _without(source: Source, rows: pa.Table, table: str) -> pa.Table:
-    if not rows.schema.equals(TABLES[table]):
-        rows = rows.cast(TABLES[table])
+    rows = fitted(rows, table)
     if not source.without:
         return rows
     out = pc.is_in(rows[ITEM_COLUMN[table]], pa.array(sorted(source.without)))

@@ -7,6 +7,9 @@ from medpipe.records import ItemId, Record
 
 MANIFESTS = "_items"
 
+# Not in the folder of the table `clips`: whoever vacuums that deletes what its log does not name.
+CLIPS = "_clips"
+
 
 class TableFile(Record):
     """One Parquet file of one table: `path` is relative to the table's folder."""
@@ -56,8 +59,19 @@ def item_of_key(key: str) -> tuple[str, int]:
 
 def item_folder(item_id: str) -> str:
     """Where an item's manifests lie; spread over 256 prefixes by a hash of the id."""
-    spread = hashlib.sha256(item_id.encode()).hexdigest()[:2]
-    return f"{MANIFESTS}/{spread}/{safe_name(item_id)}"
+    return f"{MANIFESTS}/{_spread(item_id)}/{safe_name(item_id)}"
+
+
+def clip_prefix(item_id: str, generation: int) -> str:
+    """How the keys of an item's clips of one generation begin; a hash of the content follows.
+
+    So an attempt that does the same work again writes the same objects.
+    """
+    return f"{CLIPS}/{_spread(item_id)}/{safe_name(item_id)}/{generation:06d}-"
+
+
+def _spread(item_id: str) -> str:
+    return hashlib.sha256(item_id.encode()).hexdigest()[:2]
 
 
 def manifest_key(item_id: str, generation: int) -> str:

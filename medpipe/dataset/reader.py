@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from medpipe.dataset.schema import TABLES
+from medpipe.dataset.schema import TABLES, fitted
 from medpipe.storage import ObjectStore
 
 
@@ -51,7 +51,7 @@ class Dataset:
         ]
         if not parts:
             return schema.empty_table()
-        return pa.concat_tables(part.cast(schema) for part in parts)
+        return pa.concat_tables(fitted(part, name, columns) for part in parts)
 
     def batches(self, name: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """Rows of a table one by one, a few in memory at a time."""
@@ -59,7 +59,7 @@ class Dataset:
             for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(
                 batch_size=16, columns=columns, use_threads=False
             ):
-                yield from batch.to_pylist()
+                yield from fitted(pa.Table.from_batches([batch]), name, columns).to_pylist()
 
     def _files(self, name: str) -> Iterator[IO[bytes]]:
         """The live files of a table, one open at a time.

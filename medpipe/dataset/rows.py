@@ -102,8 +102,15 @@ def narration_row(narration: Narration, scene: int) -> dict[str, Any]:
         "end_s": narration.end_s,
         "scene": scene,
         "words": [
-            {"text": w.text, "start_s": w.start_s, "end_s": w.end_s, "probability": w.probability}
-            for w in narration.words
+            {
+                "text": w.text,
+                "start_s": w.start_s,
+                "end_s": w.end_s,
+                "probability": w.probability,
+                "first_point": points[0],
+                "end_point": points[1],
+            }
+            for w, points in zip(narration.words, _points(narration), strict=True)
         ],
         "negated": narration.negated,
         "deictic": narration.deictic,
@@ -116,10 +123,15 @@ def narration_row(narration: Narration, scene: int) -> dict[str, Any]:
                 "area": b.area,
                 "n_points": b.n_points,
                 "method": b.method,
+                "negated": b.negated,
             }
             for b in narration.boxes
         ],
     }
+
+
+def _points(narration: Narration) -> Sequence[tuple[int | None, int | None]]:
+    return narration.word_points or [(None, None)] * len(narration.words)
 
 
 def trace_row(trace: Trace) -> dict[str, Any]:
@@ -147,6 +159,45 @@ def transcript_row(transcript: Transcript, origin: Provenance) -> dict[str, Any]
         "corrections": [],
         **origin.columns(),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ClipDraft:
+    """A clip in the store, before it is a row.
+
+    Attributes:
+        sample: Id of the sample whose image it shows.
+        phrases: What was pointed at in it, each with its place among the sample's narrations.
+        text: All that is said in it, as heard.
+        file: Columns that say what the clip is: `key`, `start_s`, `end_s`, `sha256`,
+            `size_bytes`, `video_codec`, `audio_codec`, `how`.
+    """
+
+    sample: str
+    phrases: Sequence[tuple[int, Narration]]
+    text: str
+    file: Mapping[str, Any]
+
+
+def clip_rows(drafts: Iterable[ClipDraft], origin: Provenance) -> list[dict[str, Any]]:
+    """A row for each clip."""
+    return [
+        {
+            "id": f"{origin.item.id}@{index:03d}",
+            "item_id": origin.item.id,
+            "sample_id": draft.sample,
+            "text": draft.text,
+            "phrases": [
+                {"text": n.text, "start_s": n.start_s, "end_s": n.end_s, "narration": place}
+                for place, n in draft.phrases
+            ],
+            "title": origin.item.title,
+            "channel": origin.item.channel,
+            **draft.file,
+            **origin.columns(),
+        }
+        for index, draft in enumerate(drafts)
+    ]
 
 
 def reject_rows(drops: Iterable[Drop], origin: Provenance) -> list[dict[str, Any]]:
@@ -178,6 +229,7 @@ def item_row(
     cpu_s: Mapping[str, float],
     wall_s: Mapping[str, float],
     cost_usd: float | None = None,
+    word_shift_s: float | None = None,
 ) -> dict[str, Any]:
     """The row of one item, finished or rejected.
 
@@ -191,6 +243,7 @@ def item_row(
         cpu_s: By stage.
         wall_s: By stage.
         cost_usd: What it cost, or None without prices.
+        word_shift_s: What was added to word times, or None without evidence for any shift.
     """
     code, detail = rejection or (None, None)
     return {
@@ -209,6 +262,7 @@ def item_row(
         "audio_codec": video and video.audio_codec,
         "language": language,
         "counts": dict(counts),
+        "word_shift_s": word_shift_s,
         "trace": trace_row(trace),
         "timings": [
             {"stage": stage, "cpu_s": cpu_s[stage], "wall_s": wall_s.get(stage, 0.0)}

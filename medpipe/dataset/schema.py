@@ -1,11 +1,12 @@
 """The columns of every table, versioned, and what readers outside Arrow need to know of them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _STRING = pa.string()
 _F32 = pa.float32()
@@ -31,8 +32,24 @@ TRACE = _struct(
     confidence=pa.list_(_F32),
     kind=pa.list_(pa.int8()),
 )
-BOX = _struct(xyxy=pa.list_(_F32), score=_F32, area=_F32, n_points=_I32, method=_STRING)
-SPOKEN_WORD = _struct(text=_STRING, start_s=_F64, end_s=_F64, probability=_F32)
+# A negated box shows where something was looked for: it is no evidence of it.
+BOX = _struct(
+    xyxy=pa.list_(_F32),
+    score=_F32,
+    area=_F32,
+    n_points=_I32,
+    method=_STRING,
+    negated=pa.bool_(),
+)
+# `first_point` and `end_point` bound the points of the narration's trace that are the word's own.
+SPOKEN_WORD = _struct(
+    text=_STRING,
+    start_s=_F64,
+    end_s=_F64,
+    probability=_F32,
+    first_point=_I32,
+    end_point=_I32,
+)
 NARRATION = _struct(
     kind=_STRING,
     text=_STRING,
@@ -85,7 +102,9 @@ ITEMS = _schema(
         words=_I32,
         trace_points=_I32,
         drops=_I32,
+        clips=_I32,
     ),
+    word_shift_s=_F64,  # was added to word times; null: no evidence for any
     trace=TRACE,  # the whole video's, t_s from its start, shares of the decoded frame
     timings=SECONDS_BY_STAGE,
     cost_usd=_F64,
@@ -133,6 +152,25 @@ TRANSCRIPTS = _schema(
     **_PROVENANCE,
 )
 
+CLIPS = _schema(
+    id=_STRING,
+    item_id=_STRING,
+    sample_id=_STRING,
+    key=_STRING,
+    start_s=_F64,
+    end_s=_F64,
+    text=_STRING,
+    phrases=pa.list_(_struct(text=_STRING, start_s=_F64, end_s=_F64, narration=_I32)),
+    sha256=_STRING,
+    size_bytes=pa.int64(),
+    video_codec=_STRING,
+    audio_codec=_STRING,
+    how=_STRING,
+    title=_STRING,
+    channel=_STRING,
+    **_PROVENANCE,
+)
+
 REJECTS = _schema(
     item_id=_STRING,
     stage=_STRING,
@@ -149,12 +187,32 @@ REJECTS = _schema(
 TABLES: dict[str, pa.Schema] = {
     "samples": SAMPLES,
     "transcripts": TRANSCRIPTS,
+    "clips": CLIPS,
     "rejects": REJECTS,
     "items": ITEMS,
 }
 
 # Column of each table that holds the item's id.
-ITEM_COLUMN = {"samples": "item_id", "transcripts": "item_id", "rejects": "item_id", "items": "id"}
+ITEM_COLUMN = {table: "id" if table == "items" else "item_id" for table in TABLES}
+
+
+def fitted(rows: pa.Table, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Rows of any schema version with the columns of the newest one; what is new is null.
+
+    Args:
+        rows: As read from a file of the table.
+        table: Whose they are.
+        columns: Those wanted; all if None.
+    """
+    schema = TABLES[table]
+    if columns is not None:
+        schema = pa.schema([schema.field(column) for column in columns])
+    if rows.schema.equals(schema):
+        return rows
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows.select(schema.names).cast(schema)
 
 
 def file_schema(table: str, config_hash: str | None) -> pa.Schema:

@@ -12,7 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
+import pyarrow as pa
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -155,7 +161,7 @@ class TableView:
     def _open(self, *, create: bool) -> DeltaTable | None:
         uri, options = self._store.table_uri(self.table), self._store.delta_options()
         try:
-            return DeltaTable(uri, storage_options=options)
+            return self._widened(DeltaTable(uri, storage_options=options))
         except TableNotFoundError:
             if not create:
                 return None
@@ -169,6 +175,17 @@ class TableView:
             storage_options=options,
         )
         return DeltaTable(uri, storage_options=options)
+
+    def _widened(self, handle: DeltaTable) -> DeltaTable:
+        """Bring a table of an older schema version to the newest; its rows stay as they are.
+
+        New columns and fields are null where a file has none. Only additions can be made.
+        """
+        wanted = TABLES[self.table]
+        if _types(pa.schema(handle.schema())) != _types(wanted):
+            write_deltalake(handle, wanted.empty_table(), mode="append", schema_mode="merge")
+            handle.update_incremental()
+        return handle
 
     def _live(self) -> dict[str, int]:
         if self._handle is None:
@@ -195,3 +212,8 @@ class TableView:
             self._places[item_id] = place
         self._read.add(path)
         self._expected.pop(path, None)
+
+
+def _types(schema: pa.Schema) -> dict[str, pa.DataType]:
+    """Types by column; a column that was added later stands last in the table."""
+    return {field.name: field.type for field in schema}

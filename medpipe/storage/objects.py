@@ -46,6 +46,13 @@ class ObjectStore(Protocol):
             FileNotFoundError: There is none under this key.
         """
 
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        """Bytes start to stop of the object, fewer where it ends before; safe for several threads.
+
+        Raises:
+            FileNotFoundError: There is none under this key.
+        """
+
     def input(self, key: str) -> IO[bytes]:
         """The object as a file that can seek; close it.
 
@@ -70,6 +77,9 @@ class ObjectStore(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys under `prefix/`, sorted."""
+
+    def keys_before(self, prefix: str, at_s: float) -> Iterator[str]:
+        """Those of them that were last written before a Unix time, by the store's clock."""
 
     def output(self, key: str) -> Any:
         """Context manager giving a binary file to write; published whole at its end."""
@@ -106,6 +116,12 @@ class FolderStore:
     def read(self, key: str) -> bytes:
         """The whole object."""
         return self._path(key).read_bytes()
+
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        """A part of the file."""
+        with self._path(key).open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start)
 
     def input(self, key: str) -> IO[bytes]:
         """The object as a file."""
@@ -153,6 +169,13 @@ class FolderStore:
             if not name.startswith(".")
         )
         yield from sorted(found)
+
+    def keys_before(self, prefix: str, at_s: float) -> Iterator[str]:
+        """Keys of files last written before a Unix time; one that goes meanwhile is left out."""
+        for key in self.keys(prefix):
+            with suppress(FileNotFoundError):
+                if self._path(key).stat().st_mtime < at_s:
+                    yield key
 
     @contextmanager
     def output(self, key: str) -> Iterator[IO[bytes]]:
@@ -208,6 +231,18 @@ class S3Store:
         with _world():
             try:
                 return bytes(self._client.get_object(Bucket=bucket, Key=name)["Body"].read())
+            except self._client.exceptions.NoSuchKey as error:
+                raise FileNotFoundError(f"{self.uri}/{key}") from error
+
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        """A part of the object, in one request."""
+        bucket, _, name = self._path(key).partition("/")
+        part = f"bytes={start}-{stop - 1}"
+        with _world():
+            try:
+                return bytes(
+                    self._client.get_object(Bucket=bucket, Key=name, Range=part)["Body"].read()
+                )
             except self._client.exceptions.NoSuchKey as error:
                 raise FileNotFoundError(f"{self.uri}/{key}") from error
 
@@ -282,6 +317,13 @@ class S3Store:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys under the prefix, sorted as S3 lists them; a page in memory at a time."""
+        return (key for key, _ in self._listed(prefix))
+
+    def keys_before(self, prefix: str, at_s: float) -> Iterator[str]:
+        """Keys of objects last written before a Unix time."""
+        return (key for key, written_s in self._listed(prefix) if written_s < at_s)
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, float]]:
         bucket, _, path = self._path(prefix).partition("/")
         pages = iter(
             self._client.get_paginator("list_objects_v2").paginate(
@@ -294,7 +336,8 @@ class S3Store:
                 page = next(pages, None)
             if page is None:
                 return
-            yield from (entry["Key"][start:] for entry in page.get("Contents", ()))
+            for entry in page.get("Contents", ()):
+                yield entry["Key"][start:], entry["LastModified"].timestamp()
 
     @contextmanager
     def output(self, key: str) -> Iterator[IO[bytes]]:

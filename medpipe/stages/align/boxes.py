@@ -40,7 +40,7 @@ def boxes_of_phrase(
     path = path_of(trace.between(low - reach, high + reach), height_per_width)
     if not len(path):
         return ()
-    worth = _worth(path, start_s, end_s, low, high)
+    worth = worth_of(path, start_s, end_s, low, high)
     if worth.sum() <= 0:
         return ()
     stays = stays_of(path, config.gesture)
@@ -51,13 +51,13 @@ def boxes_of_phrase(
         share = held[k] / float(worth.sum())
         if held[k] <= 0 or (rank > 0 and share < config.box.second_share):
             break
-        box = _box(path, stays[k], share, (low, high), height_per_width, config.box)
+        box = box_of(path, stays[k], share, (low, high), height_per_width, config.box)
         if box is not None:
             boxes.append(box)
     return tuple(sorted(boxes, key=lambda b: -b.score))
 
 
-def _worth(path: Path, start_s: float, end_s: float, low: float, high: float) -> Floats:
+def worth_of(path: Path, start_s: float, end_s: float, low: float, high: float) -> Floats:
     """Seconds for which each point speaks for the phrase; half before and after the words."""
     said = (path.t_s >= start_s) & (path.t_s <= end_s)
     near = (path.t_s >= low) & (path.t_s <= high)
@@ -65,7 +65,7 @@ def _worth(path: Path, start_s: float, end_s: float, low: float, high: float) ->
     return worth
 
 
-def _box(
+def box_of(
     path: Path,
     stay: Stay,
     share: float,
@@ -73,6 +73,19 @@ def _box(
     height_per_width: float,
     config: BoxConfig,
 ) -> ScoredBox | None:
+    """Turn a stay into a box.
+
+    Args:
+        path: What the pointer did.
+        stay: Part of it.
+        share: Of the phrase's time that the stay holds, in [0, 1].
+        window: (start, end) of the phrase's window.
+        height_per_width: The image's height over its width.
+        config: Sizes.
+
+    Returns:
+        The box, or None when it would cover nearly everything.
+    """
     part = path.part(stay.points())
     tail = (1 - config.coverage) / 2
     edges_u = weighted_quantiles(part.u, part.weight_s, (tail, 0.5, 1 - tail))

@@ -1,5 +1,7 @@
 """The knobs of the align room. Lengths are shares of the image's width unless named otherwise."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from medpipe.records import Record
@@ -56,6 +58,15 @@ class BoxConfig(Record):
     max_boxes: int = Field(3, ge=1, description="Most boxes of one phrase.")
 
 
+class KMeansConfig(Record):
+    """The lineage's boxes, with the defaults of its code."""
+
+    decay_per_s: float = Field(0.2, ge=0, description="Places shrink so fast towards the origin.")
+    outlier_iqr: float = Field(1.5, gt=0, description="Quartile ranges that make an outlier.")
+    min_area: float = Field(0.02, ge=0, le=1, description="Smaller boxes (share) are left out.")
+    max_area: float = Field(0.7, gt=0, le=1, description="Larger ones are, too.")
+
+
 class AlignConfig(Record):
     """How narrations are made."""
 
@@ -63,6 +74,14 @@ class AlignConfig(Record):
         0.4, ge=0, description="The pointer comes before its words by up to so much, seconds."
     )
     lag_s: float = Field(0.2, ge=0, description="And stays after them, seconds.")
+    list_lag_s: float = Field(
+        1.0,
+        ge=0,
+        description="The same for a sentence of several phrases, where a hand falls behind.",
+    )
+    list_step: float = Field(
+        0.6, ge=0, description="Share of its time that a phrase gives up for a place of its own."
+    )
     min_words: int = Field(
         3, ge=1, description="Words of a sentence that a second scene needs to get its own part."
     )
@@ -73,8 +92,14 @@ class AlignConfig(Record):
         2.0, ge=0, description="Words so close before or after a scene still belong to it, seconds."
     )
     gesture: GestureConfig = GestureConfig()
+    boxes: Literal["dwell", "kmeans"] = Field(
+        "dwell",
+        description="How a phrase's boxes are found: by where the pointer stayed, or, to compare "
+        "with, by the clusters of Quilt-LLaVA.",
+    )
     box: BoxConfig = BoxConfig()
+    kmeans: KMeansConfig = KMeansConfig()
     estimate_shift: bool = Field(
-        False, description="Look for one constant error of the word times and correct it?"
+        True, description="Look for one constant error of the word times and correct it?"
     )
     max_shift_s: float = Field(1.5, gt=0, le=10, description="Largest error looked for, seconds.")

@@ -17,7 +17,10 @@ from medpipe.records import (
 )
 from medpipe.stages.align.boxes import boxes_of_phrase
 from medpipe.stages.align.config import AlignConfig
+from medpipe.stages.align.kmeans import Clusters
+from medpipe.stages.align.lists import boxes_in_order, led_by
 from medpipe.stages.align.placing import parts_by_scene, scene_at
+from medpipe.stages.align.segments import word_points
 from medpipe.stages.align.shift import estimated_shift
 
 _STAGE = "align"
@@ -36,14 +39,15 @@ def align(
 
     Returns:
         A `medical` narration for every sentence (or for each part of one that runs over a change
-        of scene) and a `roi` narration with boxes for every phrase, in order of scene and time.
-        Sentences that no scene is near to are dropped as `no_scene`.
+        of scene) and a `roi` narration for every phrase, in order of scene and time. Boxes of what
+        is said not to be there are flagged: they are no evidence of it. Sentences that no scene is
+        near to are dropped as `no_scene`.
     """
-    shift_s = 0.0
+    shift_s = None
     if config.estimate_shift:
         phrases = [p for s in reading.sentences for p in s.phrases]
         shift_s = estimated_shift(phrases, scenes, config)
-    words = [_moved(word, shift_s) for word in transcript.words]
+    words = [_moved(word, shift_s or 0.0) for word in transcript.words]
     narrations: list[Narration] = []
     drops: list[Drop] = []
     for sentence in reading.sentences:
@@ -86,7 +90,7 @@ def _narrations(
     )
     made = [_of_part(sentence, part, scenes[k], words, config, len(parts)) for k, part in parts]
     if parts:
-        made += [_of_phrase(phrase, words, scenes, parts, config) for phrase in sentence.phrases]
+        made += _of_phrases(sentence, words, scenes, parts[0][0], config)
     return made
 
 
@@ -117,26 +121,75 @@ def _of_part(
     )
 
 
-def _of_phrase(
-    phrase: Phrase,
+def _of_phrases(
+    sentence: Sentence,
     words: Sequence[Word],
     scenes: Sequence[Scene],
-    parts: list[tuple[int, list[int]]],
+    fallback: int,
+    config: AlignConfig,
+) -> list[Narration]:
+    """One narration a phrase; those of one scene are given their places together."""
+    placed: dict[int, list[tuple[Phrase, list[Word]]]] = {}
+    for phrase in sentence.phrases:
+        said = [words[i] for i in _sure(words, phrase.first_word, phrase.end_word)]
+        middle_s = (said[0].start_s + said[-1].end_s) / 2
+        found = scene_at(scenes, middle_s, config.max_gap_s)
+        placed.setdefault(fallback if found is None else found, []).append((phrase, said))
+    made: list[Narration] = []
+    for place, together in placed.items():
+        scene = scenes[place]
+        if config.boxes == "kmeans":
+            boxes = [_clustered(p, sentence, words, scene, config) for p, _ in together]
+        else:
+            boxes = _stayed([said for _, said in together], scene, config)
+        made += [
+            _of_phrase(phrase, said, scene, found, config)
+            for (phrase, said), found in zip(together, boxes, strict=True)
+        ]
+    return made
+
+
+def _stayed(
+    together: Sequence[Sequence[Word]], scene: Scene, config: AlignConfig
+) -> list[tuple[ScoredBox, ...]]:
+    """Boxes of each phrase by where the pointer stayed."""
+    shape = scene.height_px / scene.width_px
+    spans_s = [
+        (said[0].start_s - scene.start_s, max(said[0].start_s, said[-1].end_s) - scene.start_s)
+        for said in together
+    ]
+    boxes = [boxes_of_phrase(scene.trace, *span_s, shape, config) for span_s in spans_s]
+    if len(together) == 1:
+        return boxes
+    firsts = boxes_in_order(scene.trace, spans_s, shape, config)
+    return [
+        led_by(first, found, config.box.max_boxes)
+        for first, found in zip(firsts, boxes, strict=True)
+    ]
+
+
+def _of_phrase(
+    phrase: Phrase,
+    said: list[Word],
+    scene: Scene,
+    boxes: tuple[ScoredBox, ...],
     config: AlignConfig,
 ) -> Narration:
-    said = [words[i] for i in _sure(words, phrase.first_word, phrase.end_word)]
-    start, end = said[0].start_s, said[-1].end_s
-    found = scene_at(scenes, (start + end) / 2, config.max_gap_s)
-    scene = scenes[parts[0][0] if found is None else found]
-    boxes = boxes_of_phrase(
-        scene.trace,
-        start - scene.start_s,
-        max(start, end) - scene.start_s,
-        scene.height_px / scene.width_px,
-        config,
-    )
+    if phrase.negated:
+        boxes = tuple(box.model_copy(update={"negated": True}) for box in boxes)
     texts = (phrase.text, phrase.raw_text)
     return _narration(scene, "roi", texts, said, (phrase.negated, phrase.deictic), config, boxes)
+
+
+def _clustered(
+    phrase: Phrase, sentence: Sentence, words: Sequence[Word], scene: Scene, config: AlignConfig
+) -> tuple[ScoredBox, ...]:
+    """Boxes as the lineage finds them, with the sentence as the caption."""
+    places = _sure(words, sentence.first_word, sentence.end_word)
+    said = [_moved(words[i], -min(scene.start_s, words[i].start_s)) for i in places]
+    trace = scene.trace.between(said[0].start_s, max(word.end_s for word in said))
+    last = max(k for k, i in enumerate(places) if i < phrase.end_word)
+    return Clusters(trace, said, config.kmeans).boxes(last)
 
 
 def _narration(
@@ -149,6 +202,7 @@ def _narration(
     boxes: tuple[ScoredBox, ...] = (),
 ) -> Narration:
     start, end = said[0].start_s, max(w.end_s for w in said)
+    trace = _window(scene, start - config.lead_s, end + config.lag_s)
     return Narration(
         scene=scene.index,
         kind=kind,
@@ -159,8 +213,9 @@ def _narration(
         words=tuple(said),
         negated=flags[0],
         deictic=flags[1],
-        trace=_window(scene, start - config.lead_s, end + config.lag_s),
+        trace=trace,
         boxes=boxes,
+        word_points=word_points(said, trace, scene.start_s),
     )
 
 

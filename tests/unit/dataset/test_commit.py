@@ -15,7 +15,7 @@ from tests.support.dying import die_at
 from tests.support.rows import put_item
 
 A, B, C, D = "file:a", "file:b", "file:c", "file:d"
-ROWS = {"samples": 2, "transcripts": 1, "rejects": 1, "items": 1}
+ROWS = {"samples": 2, "transcripts": 1, "clips": 1, "rejects": 1, "items": 1}
 
 
 @pytest.fixture

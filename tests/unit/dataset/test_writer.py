@@ -34,7 +34,7 @@ def test_an_item_is_a_file_a_table_and_a_manifest(store: ObjectStore) -> None:
     manifest = put_item(store, A)
 
     assert [f.table for f in manifest.files] == list(TABLES)
-    assert [f.rows for f in manifest.files] == [2, 1, 1, 1]
+    assert [f.rows for f in manifest.files] == [2, 1, 1, 1, 1]
     assert list(store.keys("_items")) == [manifest.key] == [manifest_key(A, 1)]
     assert Manifest.model_validate_json(store.read(manifest.key)) == manifest
 
