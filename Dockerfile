@@ -50,6 +50,7 @@ ENV PATH=/opt/medpipe/venv/bin:$PATH \
     RAY_USAGE_STATS_ENABLED=0 \
     RAY_metric_cardinality_level=low \
     RAY_task_events_max_num_task_in_gcs=10000 \
+    RAY_task_events_max_dropped_task_attempts_tracked_per_job_in_gcs=10000 \
     RAY_ENABLE_UV_RUN_RUNTIME_ENV=0
 USER 1000
 WORKDIR /home/medpipe

@@ -30,6 +30,7 @@ _LOCAL_ENV = {
     "RAY_agent_register_timeout_ms": "240000",
     # The head keeps about 4 KB for each of the last so many calls, by default of 100,000.
     "RAY_task_events_max_num_task_in_gcs": "5000",
+    "RAY_task_events_max_dropped_task_attempts_tracked_per_job_in_gcs": "5000",
 }
 
 
