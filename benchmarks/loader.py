@@ -1,8 +1,10 @@
 """Samples a CPU second of the training loader, beside its limit and what others would use.
 
-All readers deliver pictures of 224 pixels of the same 256-pixel JPEGs with a caption, each in a
-process of its own with one thread for decoding; CPU seconds of the whole process tree, so that
-ratios hold on a busy machine. The limit is a loop over pyarrow row groups with OpenCV.
+All readers deliver batches of 224-pixel pictures of the same 256-pixel JPEGs, decoded by the same
+calls, each in a process of its own with one thread for decoding. Two figures each: of the epoch
+alone (from asking for the first batch to the last), and with its start (imports, index, handles)
+counted in. CPU seconds are those of the whole process tree, so that ratios hold on a busy machine.
+The limit is a loop over pyarrow row groups with OpenCV, in the order of the files.
 
     python -m benchmarks.loader [--rows 50000] [--rounds 3]
 """
@@ -15,13 +17,16 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from benchmarks.machine import about
 from benchmarks.pairs import Pair, write_pairs
@@ -29,6 +34,8 @@ from medpipe.storage import StorageConfig, open_store
 
 RESULTS = Path(__file__).parent / "results"
 SIDE_PX, BATCH = 224, 256
+
+Reader = Callable[[Path], Iterator[int]]
 
 
 def main() -> None:
@@ -87,11 +94,11 @@ def prepare(folder: Path, rows: int) -> None:
             sink.write({"__key__": f"{row:08d}", "jpg": pair.image, "txt": pair.captions[0]})
 
 
-def decoded(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def decoded(data: Any, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """What every reader makes of a picture."""
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    small = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    small = cv2.resize(image, (SIDE_PX, SIDE_PX), dst=out, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(small, np.uint8)
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -99,33 +106,33 @@ def parquet_files(folder: Path) -> list[Path]:
     return sorted((folder / "dataset" / "samples").glob("*.parquet"))
 
 
-def read_limit(folder: Path) -> int:
+def read_limit(folder: Path) -> Iterator[int]:
     """Row groups one after the other, pictures decoded into batches, captions left in Arrow."""
-    return _batched(path.open("rb") for path in parquet_files(folder))
+    return _batched(parquet_files(folder))
 
 
-def _batched(files: Iterable[IO[bytes]]) -> int:
-    count, batch = 0, np.empty((BATCH, SIDE_PX, SIDE_PX, 3), np.uint8)
+def _batched(files: Iterable[Any]) -> Iterator[int]:
     columns = ["image.bytes", "narrations.list.element.text"]
+    count, batch = 0, np.empty((BATCH, SIDE_PX, SIDE_PX, 3), np.uint8)
     for opened in files:
-        with opened:
-            file = pq.ParquetFile(opened, pre_buffer=True)
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=columns, use_threads=False)
-                for data in table["image"].combine_chunks().field("bytes"):
-                    if count % BATCH == 0:
-                        batch = np.empty_like(batch)
-                    batch[count % BATCH] = decoded(data.as_py())
-                    count += 1
-    return count
+        file = pq.ParquetFile(opened, pre_buffer=True)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=columns, use_threads=False)
+            for data in table["image"].combine_chunks().field("bytes"):
+                decoded(data.as_buffer(), batch[count])
+                count += 1
+                if count == BATCH:
+                    yield count
+                    count, batch = 0, np.empty_like(batch)
+    yield count
 
 
-def read_ours(folder: Path) -> int:
+def read_ours(folder: Path) -> Iterator[int]:
     """The training loader: shuffled, captions chosen, tokens made."""
-    return _through_loader(str(folder / "dataset"), None, 0.0)
+    return _through_loader(str(folder / "dataset"), None)
 
 
-def _through_loader(uri: str, storage: StorageConfig | None, start: float) -> int:
+def _through_loader(uri: str, storage: StorageConfig | None) -> Iterator[int]:
     from medpipe.genmedclip import DataConfig, ModelConfig
     from medpipe.genmedclip.index import build_index
     from medpipe.genmedclip.loader import Loader, Wanted
@@ -138,11 +145,10 @@ def _through_loader(uri: str, storage: StorageConfig | None, start: float) -> in
         store, build_index(store, config), config, Wanted(SIDE_PX),
         build(ModelConfig(name="tiny")).tokenize, seed=0, global_batch=BATCH,
     )  # fmt: skip
-    first = Cursor(0, int(loader.batches_an_epoch * start))
-    return sum(len(batch) for _, batch in loader.batches(first, 1))
+    return (len(batch) for _, batch in loader.batches(Cursor(0, 0), 1))
 
 
-def read_webdataset(folder: Path) -> int:
+def read_webdataset(folder: Path) -> Iterator[int]:
     """WebDataset with a shuffle buffer, decoding by OpenCV as the others do."""
     import webdataset
 
@@ -154,10 +160,10 @@ def read_webdataset(folder: Path) -> int:
         .map_tuple(decoded, bytes.decode)
         .batched(BATCH)
     )
-    return sum(len(images) for images, _ in source)
+    return (len(images) for images, _ in source)
 
 
-def read_hugging_face(folder: Path) -> int:
+def read_hugging_face(folder: Path) -> Iterator[int]:
     """Hugging Face `datasets`, streaming the same Parquet files, pictures left encoded."""
     from datasets import Features, Image, Value, load_dataset
 
@@ -167,13 +173,13 @@ def read_hugging_face(folder: Path) -> int:
         "parquet", data_files=files, split="train", streaming=True,
         columns=["image", "id"], features=features,
     ).shuffle(seed=0, buffer_size=1_000)  # fmt: skip
-    count = 0
-    for batch in source.iter(BATCH):
-        count += len(np.stack([decoded(one["bytes"]) for one in batch["image"]]))
-    return count
+    return (
+        len(np.stack([decoded(one["bytes"]) for one in batch["image"]]))
+        for batch in source.iter(BATCH)
+    )
 
 
-def read_ray_data(folder: Path) -> int:
+def read_ray_data(folder: Path) -> Iterator[int]:
     """Ray Data's batches for torch, decoded in its collate function."""
     import ray
     import torch
@@ -188,16 +194,13 @@ def read_ray_data(folder: Path) -> int:
     source = ray.data.read_parquet(
         [str(path) for path in parquet_files(folder)], columns=["image", "id"]
     )
-    count = 0
-    for batch in source.iter_torch_batches(
+    batches = source.iter_torch_batches(
         batch_size=BATCH, collate_fn=collate, local_shuffle_buffer_size=1_000
-    ):
-        count += len(batch)
-    ray.shutdown()
-    return count
+    )
+    return (len(batch) for batch in batches)
 
 
-LOCAL = {
+LOCAL: dict[str, Reader] = {
     "limit": read_limit,
     "ours": read_ours,
     "webdataset": read_webdataset,
@@ -206,45 +209,78 @@ LOCAL = {
 }
 
 
+class Spent(NamedTuple):
+    """Seconds of a process tree and of the clock."""
+
+    cpu_s: float
+    wall_s: float
+
+    @classmethod
+    def now(cls) -> "Spent":
+        """Up to now, children that live and those that ended."""
+        me = psutil.Process()
+        cpu_s = 0.0
+        for one in (me, *me.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                cpu_s += sum(one.cpu_times()[:4])
+        return cls(cpu_s, time.perf_counter())
+
+    def since(self, before: "Spent") -> "Spent":
+        """The difference."""
+        return Spent(self.cpu_s - before.cpu_s, self.wall_s - before.wall_s)
+
+
 def rates(
-    readers: dict[str, Callable[[Path], int]], folder: Path, rows: int, rounds: int
-) -> dict[str, Any]:
-    """Samples a CPU second and a wall second of every reader, rounds interleaved, medians."""
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in readers}
+    readers: dict[str, Reader], folder: Path, rows: int, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Samples a CPU and a wall second of every reader, rounds interleaved, medians."""
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in readers}
     for _ in range(rounds):
         for name, reader in readers.items():
             taken[name].append(_rate(reader, folder, rows))
-    cpu = {name: statistics.median(one[0] for one in found) for name, found in taken.items()}
-    return {
-        name: {
-            "samples_a_cpu_s": cpu[name],
-            "samples_a_wall_s": statistics.median(one[1] for one in found),
-            "over_limit": cpu[name] / cpu["limit"],
-        }
-        for name, found in taken.items()
+            print(
+                name, {key: round(value, 1) for key, value in taken[name][-1].items()}, flush=True
+            )
+    found = {
+        name: {key: statistics.median(one[key] for one in runs) for key in runs[0]}
+        for name, runs in taken.items()
     }
+    for name, runs in taken.items():
+        for key in ("samples_a_cpu_s", "with_start_samples_a_cpu_s"):
+            shares = [
+                one[key] / limit[key] for one, limit in zip(runs, taken["limit"], strict=True)
+            ]
+            found[name][key.replace("samples_a_cpu_s", "over_limit")] = statistics.median(shares)
+    return found
 
 
-def _rate(reader: Callable[[Path], int], folder: Path, rows: int) -> tuple[float, float]:
+def _rate(reader: Reader, folder: Path, rows: int) -> dict[str, float]:
     context = multiprocessing.get_context("spawn")
     said = context.Queue()
     process = context.Process(target=_measured, args=(reader, folder, said))
     process.start()
-    count, cpu_s, wall_s = said.get()
+    count, start, epoch = said.get()
     process.join()
     if count < rows - BATCH:
         raise RuntimeError(f"{reader.__name__} read {count} of {rows} rows")
-    return count / cpu_s, count / wall_s
+    return {
+        "samples_a_cpu_s": count / epoch.cpu_s,
+        "samples_a_wall_s": count / epoch.wall_s,
+        "start_cpu_s": start.cpu_s,
+        "with_start_samples_a_cpu_s": count / (start.cpu_s + epoch.cpu_s),
+    }
 
 
-def _measured(reader: Callable[[Path], int], folder: Path, said: Any) -> None:
-    """Run a reader in this process; CPU seconds of it and of all that it started and ended."""
+def _measured(reader: Reader, folder: Path, said: Any) -> None:
+    """Run a reader in this process; what its start and what its epoch took."""
     cv2.setNumThreads(0)
     pa.set_cpu_count(1)
-    before, began_s = os.times(), time.perf_counter()
-    count = reader(folder)
-    after, wall_s = os.times(), time.perf_counter() - began_s
-    said.put((count, sum(after[:4]) - sum(before[:4]), wall_s))
+    began = Spent.now()
+    batches = reader(folder)
+    started = Spent.now()
+    count = sum(batches)
+    ended = Spent.now()
+    said.put((count, started.since(began), ended.since(started)))
 
 
 def resumed(folder: Path, rows: int) -> dict[str, float]:
@@ -286,26 +322,33 @@ def over_s3(folder: Path, rows: int, rounds: int) -> dict[str, Any]:
         return rates({"limit": read_limit_s3, "ours": read_ours_s3}, folder, rows, rounds)
 
 
-def read_limit_s3(folder: Path) -> int:
-    """Row groups of the objects one after the other."""
-    store = open_store("s3://pairs/data", StorageConfig(endpoint_url=os.environ["BENCHMARK_S3"]))
-    keys = [key for key in store.keys("samples") if key.endswith(".parquet")]
-    return _batched(store.input(key) for key in keys if "_delta_log" not in key)
+def read_limit_s3(folder: Path) -> Iterator[int]:
+    """Row groups of the objects one after the other, by Arrow's own S3 client."""
+    from pyarrow.fs import FileSelector, S3FileSystem
+
+    far = S3FileSystem(
+        endpoint_override=os.environ["BENCHMARK_S3"], scheme="http", region="us-east-1"
+    )
+    found = far.get_file_info(FileSelector("pairs/data/samples"))
+    paths = sorted(one.path for one in found if one.path.endswith(".parquet"))
+    return _batched(far.open_input_file(path) for path in paths)
 
 
-def read_ours_s3(folder: Path) -> int:
+def read_ours_s3(folder: Path) -> Iterator[int]:
     """The training loader on the same server."""
     storage = StorageConfig(endpoint_url=os.environ["BENCHMARK_S3"])
-    return _through_loader("s3://pairs/data", storage, 0.0)
+    return _through_loader("s3://pairs/data", storage)
 
 
 def show(figures: dict[str, Any]) -> None:
     """Print the figures as a table."""
     for place in ("local", "s3"):
-        print(f"{place}: samples a CPU second, a wall second, share of the limit")
+        print(f"{place}: samples a CPU second, a wall second, share of the limit; CPU seconds of "
+              "the start, share of the limit with it")  # fmt: skip
         for name, found in figures[place].items():
             print(f"  {name:14s} {found['samples_a_cpu_s']:8.0f} {found['samples_a_wall_s']:8.0f}"
-                  f" {found['over_limit']:6.2f}")  # fmt: skip
+                  f" {found['over_limit']:6.2f} {found['start_cpu_s']:8.1f}"
+                  f" {found['with_start_over_limit']:6.2f}")  # fmt: skip
     print("first batch after", {k: round(v, 2) for k, v in figures["resume_at_90_percent"].items()})
 
 

@@ -47,7 +47,8 @@ def choose(narrations: Sequence[Mapping[str, Any]], config: DataConfig, random: 
     """
     weights = config.caption_weights()
     usable = [n for n in narrations if config.negated or not n["negated"]]
-    pointed = [n for n in usable if n["kind"] == "roi" and n.get("boxes")]
+    # A box shows where something absent was looked for; it is no place to learn it from.
+    pointed = [n for n in usable if n["kind"] == "roi" and n.get("boxes") and not n["negated"]]
     told = _drawn([n for n in usable if weights.get(n["kind"], 0) > 0], weights, random)
     shown = _one(pointed, random) if pointed else None
     cut = random.random()

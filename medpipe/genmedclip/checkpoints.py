@@ -31,7 +31,7 @@ _STATE = "state.json"
 
 
 # Settings of data that change pace only, and those of the run that change what is learned.
-_PACE = {"cache_bytes", "threads", "prefetch"}
+_PACE = {"cache_bytes", "threads", "readers", "prefetch"}
 _SHAPING_RUN = ("epochs", "global_batch", "precision", "seed")
 
 

@@ -72,11 +72,20 @@ class DataConfig(Record):
     window_rows: int = Field(
         16_384, ge=1, description="Rows that are shuffled among each other; groups are read once."
     )
-    cache_bytes: int = Field(
-        1 << 30, ge=1 << 20, description="Encoded rows that one worker keeps in memory."
+    window_bytes: int = Field(
+        512 << 20,
+        ge=1 << 20,
+        description="Encoded bytes that are shuffled among each other; the smaller window counts.",
     )
-    threads: int = Field(2, ge=1, le=64, description="Threads that read and decode, a worker.")
-    prefetch: int = Field(4, ge=1, le=64, description="Batches made ahead.")
+    cache_bytes: int = Field(
+        1 << 30,
+        ge=1 << 20,
+        description="Encoded rows that one worker keeps in memory; below its share of the window "
+        "rows are read again and again.",
+    )
+    threads: int = Field(2, ge=1, le=64, description="Threads that decode, a worker.")
+    readers: int = Field(4, ge=1, le=64, description="Threads that read ahead, a worker.")
+    prefetch: int = Field(4, ge=1, le=64, description="Batches made ahead; as many are read ahead.")
 
     def caption_weights(self) -> dict[str, float]:
         """Weight by kind of narration."""

@@ -1,33 +1,30 @@
-"""Reads batches in the order of training: row groups once, pictures decoded by threads ahead."""
+"""Reads batches in the order of training: groups of rows once, both read and decoded ahead."""
 
-import threading
-from collections import OrderedDict, deque
+import logging
+import weakref
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from medpipe.genmedclip.captions import Choice, choose, relative, whole
 from medpipe.genmedclip.config import DataConfig
+from medpipe.genmedclip.groups import Groups, Record
 from medpipe.genmedclip.index import Index, hashed
 from medpipe.genmedclip.models import Tokenizer
 from medpipe.genmedclip.order import Cursor, Order, Rows, advanced, mixed, share_of
 from medpipe.genmedclip.pictures import cut, density
 from medpipe.storage import ObjectStore
 
-_FILES = 64  # open at a time
-_TEXTS = ["kind", "text", "negated"]
-_PLACES = ["boxes.list.element.xyxy", "trace.t_s", "trace.x", "trace.y", "trace.confidence"]
-_IMAGE = ["image.bytes", "width_px", "height_px"]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +128,9 @@ class Loader:
         # Two: batches are made ahead into the next epoch while this one is still told of.
         self._order = lru_cache(2)(self._make_order)
         places = wanted.grid is not None or config.crop_share > 0
-        self._groups = _Groups(store, index, config.cache_bytes, places=places)
+        self._groups = Groups(store, index, config.cache_bytes, places=places)
+        self._pixels = _Pixels(wanted.image_px)
+        self._window_rows = self._rows_of_a_window()
 
     @property
     def batches_an_epoch(self) -> int:
@@ -153,15 +152,24 @@ class Loader:
         Yields:
             The batch's own cursor, and the batch.
         """
-        with ThreadPoolExecutor(self._config.threads, thread_name_prefix="loader") as pool:
-            ahead: deque[tuple[Cursor, Future[Batch]]] = deque()
+        config = self._config
+        with (
+            ThreadPoolExecutor(config.readers, thread_name_prefix="reader") as readers,
+            ThreadPoolExecutor(config.threads, thread_name_prefix="decoder") as decoders,
+        ):
+            read: deque[tuple[Cursor, Rows]] = deque()
+            made: deque[tuple[Cursor, Future[Batch]]] = deque()
             for place, rows in self._places(cursor, epochs):
-                ahead.append((place, pool.submit(self.read, rows, place.epoch)))
-                if len(ahead) > self._config.prefetch:
-                    first, future = ahead.popleft()
+                self._groups.ahead(rows, readers)
+                read.append((place, rows))
+                if len(read) > config.prefetch:
+                    made.append(self._submitted(decoders, *read.popleft()))
+                if len(made) > config.prefetch:
+                    first, future = made.popleft()
                     yield first, future.result()
-            while ahead:
-                first, future = ahead.popleft()
+            made.extend(self._submitted(decoders, *one) for one in read)
+            while made:
+                first, future = made.popleft()
                 yield first, future.result()
 
     def global_rows(self, cursor: Cursor) -> Rows:
@@ -170,9 +178,12 @@ class Loader:
 
     def read(self, rows: Rows, epoch: int | None) -> Batch:
         """Read rows with the captions and cuts of an epoch; None: as validation sees them."""
-        side_px = self._wanted.image_px
-        pixels = np.empty((len(rows), side_px, side_px, 3), np.uint8)
-        choices = [self._fill(int(row), epoch, pixels[n]) for n, row in enumerate(rows)]
+        pixels = self._pixels.take(len(rows))
+        groups, places = self._index.group[rows].tolist(), self._index.row_in_group[rows].tolist()
+        choices = [
+            self._fill(row, self._groups.group(group).record(place), epoch, image)
+            for row, group, place, image in zip(rows.tolist(), groups, places, pixels, strict=True)
+        ]
         texts = [choice.text for choice in choices]
         batch = Batch(
             rows=torch.from_numpy(rows),
@@ -208,6 +219,11 @@ class Loader:
             np.stack([self._index.video[rows], self._index.clip[rows], told], axis=1)
         )
 
+    def _submitted(
+        self, pool: ThreadPoolExecutor, place: Cursor, rows: Rows
+    ) -> tuple[Cursor, Future[Batch]]:
+        return place, pool.submit(self.read, rows, place.epoch)
+
     def _places(self, cursor: Cursor, epochs: int) -> Iterator[tuple[Cursor, Rows]]:
         while cursor.epoch < epochs:
             rows = share_of(self.global_rows(cursor), self._rank, self._world_size)
@@ -222,12 +238,25 @@ class Loader:
             seed=self._seed,
             epoch=epoch,
             alpha=self._config.domain_alpha,
-            window_rows=self._config.window_rows,
+            window_rows=self._window_rows,
         )
 
-    def _fill(self, row: int, epoch: int | None, pixels: NDArray[np.uint8]) -> Choice:
+    def _rows_of_a_window(self) -> int:
+        """Rows that are shuffled among each other: the same for any number of workers."""
+        row_bytes = self._index.mean_row_bytes
+        rows = min(self._config.window_rows, int(self._config.window_bytes / row_bytes))
+        share_bytes = rows * row_bytes / self._world_size
+        if share_bytes > self._config.cache_bytes:
+            logger.warning(
+                "a window takes %.0f MB a worker, genmedclip.data.cache_bytes are %.0f MB: groups "
+                "will be read more than once", share_bytes / 1e6, self._config.cache_bytes / 1e6,
+            )  # fmt: skip
+        return max(1, rows)
+
+    def _fill(
+        self, row: int, record: Record, epoch: int | None, pixels: NDArray[np.uint8]
+    ) -> Choice:
         """Choose what is said about a row and decode its picture into place."""
-        record = self._groups.row(row)
         if epoch is None:
             choice = whole(record.narrations, self._config)
         else:
@@ -237,84 +266,24 @@ class Loader:
         return choice
 
 
-class _Record(NamedTuple):
-    image: pa.Buffer
-    size_px: tuple[int, int]
-    narrations: list[dict[str, Any]]
+class _Pixels:
+    """Memory of batches that is used again once nobody looks at the batch any more.
 
+    New memory costs the system as much as a tenth of the decoding: it is cleared page by page.
+    """
 
-class _Group(NamedTuple):
-    """A row group, unpacked once."""
+    def __init__(self, side_px: int) -> None:
+        self._side_px = side_px
+        self._free: list[NDArray[np.uint8]] = []
 
-    records: list[_Record]
-    held_bytes: int
-
-
-class _Groups:
-    """Row groups in memory, the least lately used ones dropped; safe for several threads."""
-
-    def __init__(self, store: ObjectStore, index: Index, cache_bytes: int, *, places: bool) -> None:
-        self._store = store
-        self._index = index
-        self._cache_bytes = cache_bytes
-        fields = _TEXTS + (_PLACES if places else [])
-        self._columns = _IMAGE + [f"narrations.list.element.{field}" for field in fields]
-        self._lock = threading.Lock()
-        self._held: OrderedDict[int, Future[_Group]] = OrderedDict()
-        self.held_bytes = 0
-        self._opened = lru_cache(_FILES)(self._open)
-
-    def row(self, row: int) -> _Record:
-        """One row of the index."""
-        group = self._group(int(self._index.group[row]))
-        return group.records[int(self._index.row_in_group[row])]
-
-    def _group(self, number: int) -> _Group:
-        with self._lock:
-            future = self._held.get(number)
-            mine = future is None
-            if future is None:
-                future = self._held[number] = Future()
-            else:
-                self._held.move_to_end(number)
-        if mine:
-            try:
-                future.set_result(self._read(number))
-            except BaseException as error:
-                future.set_exception(error)
-                with self._lock:
-                    del self._held[number]
-                raise
-            self._keep_to_budget(future.result().held_bytes)
-        return future.result()
-
-    def _read(self, number: int) -> _Group:
-        key = self._index.files[self._index.group_file[number]]
-        file, lock = self._opened(key)
-        with lock:
-            table = file.read_row_group(
-                int(self._index.group_in_file[number]), columns=self._columns, use_threads=False
-            )
-        images = table["image"].combine_chunks().field("bytes")
-        sizes = zip(table["width_px"].to_pylist(), table["height_px"].to_pylist(), strict=True)
-        narrations = table["narrations"].to_pylist()
-        records = [
-            _Record(images[place].as_buffer(), size_px, told)
-            for place, (size_px, told) in enumerate(zip(sizes, narrations, strict=True))
-        ]
-        # Unpacked narrations take about four times what Arrow needs for them.
-        return _Group(records, table["image"].nbytes + 4 * table["narrations"].nbytes)
-
-    def _open(self, key: str) -> tuple[pq.ParquetFile, threading.Lock]:
-        """A file with its footer read; closed when the last one who reads from it is done."""
-        return pq.ParquetFile(self._store.input(key), pre_buffer=True), threading.Lock()
-
-    def _keep_to_budget(self, added_bytes: int) -> None:
-        with self._lock:
-            self.held_bytes += added_bytes
-            while self.held_bytes > self._cache_bytes and len(self._held) > 1:
-                number, future = next(iter(self._held.items()))
-                if not future.done():
-                    break
-                del self._held[number]
-                self.held_bytes -= future.result().held_bytes
+    def take(self, rows: int) -> NDArray[np.uint8]:
+        """(rows, side, side, 3) uint8 of any content."""
+        try:
+            whole = self._free.pop()
+        except IndexError:
+            whole = None
+        if whole is None or len(whole) < rows:
+            whole = np.empty((rows, self._side_px, self._side_px, 3), np.uint8)
+        taken = whole[:rows]
+        weakref.finalize(taken, self._free.append, whole).atexit = False
+        return taken

@@ -130,13 +130,14 @@ class Training:
         """Train to the end, from the newest checkpoint where there is one."""
         config, first = self._config, self._step
         objective = self._objective()
-        meter = Meter(config.run, self._seat.world_size, self._flops())
+        meter = Meter(config.run, self._seat.world_size, self._flops(), self._seat.device)
         tracker = self._tracker(first)
         figures: dict[str, float] = {}
         batches = self._loader.batches(self._cursor, config.run.epochs)
-        for place, batch in meter.waited(batches):
+        for place, read in meter.waited(batches):
+            batch = read.to(self._seat.device)
             torch.manual_seed(mixed(config.run.seed, self._step, self._seat.rank))
-            meter.add(objective.backward(batch.to(self._seat.device)), batch)
+            meter.add(objective.backward(batch), batch)
             rate = learning_rate(self._step, self._total_steps, config.optim)
             norm = take_step(
                 self._optimizer, self._built.model.parameters(), rate, config.optim.clip_norm
@@ -145,7 +146,8 @@ class Training:
             self._cursor = advanced(place, self._loader.batches_an_epoch)
             leave = Leave.NO
             if self._is_told():
-                figures = {**meter.figures(), "rate": rate, "norm": norm, **self._place(place)}
+                told = {"rate": rate, "norm": float(norm)}
+                figures = {**meter.figures(), **told, **self._place(place)}
                 self._tell(tracker, figures)
                 leave = Leave(strongest(self._hooks.leaving(), self._seat.device))
             if self._is_kept(leave):

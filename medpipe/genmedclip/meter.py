@@ -21,24 +21,34 @@ _DOMAINS = [domain.value for domain in Domain]
 class Meter:
     """Sums up steps until somebody asks for figures, then starts anew.
 
+    Sums stay on the device: a step never waits for the one before it to be over.
+
     Args:
         run: Peak of a device.
         world_size: Workers.
         flops: Of one sample's forward pass, or None when no MFU is wanted.
+        device: Where losses lie.
     """
 
-    def __init__(self, run: RunConfig, world_size: int, flops: float | None) -> None:
+    def __init__(
+        self,
+        run: RunConfig,
+        world_size: int,
+        flops: float | None,
+        device: torch.device | None = None,
+    ) -> None:
         self._run = run
         self._world_size = world_size
         self._flops = flops
+        self._device = device or torch.device("cpu")
         self._clear()
 
     def _clear(self) -> None:
         self._since_s = time.perf_counter()
         self._waited_s = 0.0
         self._samples = 0
-        self._sums = torch.zeros(3, dtype=torch.float64)
-        self._by_domain = torch.zeros(2, len(_DOMAINS), dtype=torch.float64)
+        self._sums = torch.zeros(3, dtype=torch.float64, device=self._device)
+        self._by_domain = torch.zeros(2, len(_DOMAINS), dtype=torch.float64, device=self._device)
 
     def waited(self, batches: Iterable[_T]) -> Iterator[_T]:
         """The batches, with the time that each was waited for noted."""
@@ -52,21 +62,22 @@ class Meter:
             yield batch
 
     def add(self, losses: Losses, batch: Batch) -> None:
-        """Note a step."""
-        each = losses.contrastive.double().cpu()
+        """Note a step; losses and batch lie on the device."""
+        each = losses.contrastive.double()
         self._samples += len(batch)
         for place, part in enumerate((losses.contrastive, losses.region, losses.trace)):
             if part is not None:
-                self._sums[place] += part.double().sum().cpu()
+                self._sums[place] += part.double().sum()
         self._by_domain[0].index_add_(0, batch.domain, each)
         self._by_domain[1].index_add_(0, batch.domain, torch.ones_like(each))
 
     def figures(self) -> dict[str, float]:
         """Figures since the last time, over all workers; every worker must ask."""
-        took_s = time.perf_counter() - self._since_s
-        sums, by_domain, samples = summed(
-            [self._sums, self._by_domain, torch.tensor(float(self._samples))]
+        count = torch.tensor(float(self._samples), device=self._device)
+        sums, by_domain, samples = (
+            total.cpu() for total in summed([self._sums, self._by_domain, count])
         )
+        took_s = time.perf_counter() - self._since_s
         samples_a_s = float(samples) / took_s
         told = {
             "loss": float(sums[0] / samples),

@@ -40,11 +40,11 @@ def take_step(
     parameters: Iterable[nn.Parameter],
     rate: float,
     clip_norm: float | None,
-) -> float:
+) -> torch.Tensor:
     """Step with the gradients at hand and clear them.
 
     Returns:
-        Norm of the gradient before clipping.
+        Norm of the gradient before clipping, on the device: reading it waits for the step.
     """
     limit = math.inf if clip_norm is None else clip_norm
     norm = nn.utils.clip_grad_norm_(list(parameters), limit)
@@ -52,4 +52,4 @@ def take_step(
         group["lr"] = rate
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return float(norm)
+    return norm

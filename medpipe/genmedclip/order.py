@@ -1,9 +1,10 @@
 """The order of training: a pure function of (rows, seed, epoch), whoever reads and how many.
 
-Row groups are shuffled, laid side by side and cut into windows; rows are shuffled inside a window,
-so that a reader needs each row group once. Batch k of an epoch is a fixed slice of that order.
-Inside a batch rows stand as their row groups do: with several workers each takes one part of it,
-and so reads few row groups besides its own.
+Row groups are shuffled and laid side by side; then each row moves back by a random part of a
+window. Row groups so come into use one after the other, stay for about a window, and a reader needs
+each once. Batch k of an epoch is a fixed slice of that order. Inside a batch rows stand by a number
+drawn for their row group: with several workers each takes one part of every batch, and so reads few
+row groups besides its own.
 """
 
 import hashlib
@@ -39,7 +40,7 @@ class Order:
         seed: Of the run.
         epoch: From 0.
         alpha: A domain of n rows is drawn in proportion to n^alpha; 1 takes each row once.
-        window_rows: Rows that are shuffled among each other.
+        window_rows: Rows that a row moves back at most.
     """
 
     def __init__(
@@ -71,24 +72,24 @@ class Order:
             raise IndexError(f"no batch {number} in an epoch of {self.batches}")
         start = number * self._global_batch
         part = self._rows[start : start + self._global_batch]
-        return part[np.argsort(self._place[self._group[part]], kind="stable")]
+        return part[np.argsort(self._home[self._group[part]], kind="stable")]
 
     @cached_property
-    def _place(self) -> Rows:
-        """Place of each row group in this epoch's order of groups."""
-        groups = int(self._group.max()) + 1 if len(self._group) else 0
-        place = np.empty(groups, np.int64)
-        place[self._random("groups").permutation(groups)] = np.arange(groups)
-        return place
+    def _home(self) -> Rows:
+        """Number of each row group by which the rows of a batch are sorted."""
+        return self._shuffled("homes")
 
     @cached_property
     def _rows(self) -> Rows:
         rows = self._drawn()
-        rows = rows[np.argsort(self._place[self._group[rows]], kind="stable")]
-        random = self._random("rows")
-        for start in range(0, len(rows), self._window_rows):
-            random.shuffle(rows[start : start + self._window_rows])
-        return rows
+        rows = rows[np.argsort(self._shuffled("groups")[self._group[rows]], kind="stable")]
+        moved = np.arange(len(rows)) + self._random("rows").random(len(rows)) * self._window_rows
+        return rows[np.argsort(moved, kind="stable")]
+
+    def _shuffled(self, purpose: str) -> Rows:
+        """A number for each row group, all different."""
+        groups = int(self._group.max()) + 1 if len(self._group) else 0
+        return self._random(purpose).permutation(groups).astype(np.int64)
 
     def _drawn(self) -> Rows:
         """Which rows take part in the epoch, and how often; as many as there are rows."""

@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from medpipe.errors import Rejected
@@ -10,15 +9,16 @@ from medpipe.genmedclip.captions import XYXY
 
 cv2.setNumThreads(0)  # loaders bring threads of their own
 
+# OpenCV has no names for reduced pictures in RGB: they are those in grey, with colour asked for.
 _REDUCED = (
-    (8, cv2.IMREAD_REDUCED_COLOR_8),
-    (4, cv2.IMREAD_REDUCED_COLOR_4),
-    (2, cv2.IMREAD_REDUCED_COLOR_2),
+    (8, cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB),
+    (4, cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB),
+    (2, cv2.IMREAD_REDUCED_GRAYSCALE_2 | cv2.IMREAD_COLOR_RGB),
 )
 
 
 def cut(
-    data: bytes | pa.Buffer, size_px: tuple[int, int], crop: XYXY, out: NDArray[np.uint8]
+    data: bytes | memoryview, size_px: tuple[int, int], crop: XYXY, out: NDArray[np.uint8]
 ) -> None:
     """Decode a picture and scale a part of it to fill a square.
 
@@ -35,7 +35,7 @@ def cut(
     """
     side_px = len(out)
     smallest = min((crop[2] - crop[0]) * size_px[0], (crop[3] - crop[1]) * size_px[1])
-    flag = next((f for factor, f in _REDUCED if smallest >= factor * side_px), cv2.IMREAD_COLOR)
+    flag = next((f for factor, f in _REDUCED if smallest >= factor * side_px), cv2.IMREAD_COLOR_RGB)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     if image is None:
         raise Rejected("not_an_image", "the bytes of this sample are no picture")
@@ -46,7 +46,6 @@ def cut(
     # Averaging pays from a half on; above that it costs more than the decoding.
     method = cv2.INTER_AREA if min(part.shape[:2]) >= 2 * side_px else cv2.INTER_LINEAR
     cv2.resize(part, (side_px, side_px), dst=out, interpolation=method)
-    cv2.cvtColor(out, cv2.COLOR_BGR2RGB, dst=out)
 
 
 def _span(low: float, high: float, size_px: int) -> tuple[int, int]:

@@ -56,6 +56,15 @@ def test_a_cut_around_a_box_holds_the_box_and_says_its_phrase() -> None:
     assert (x1 - x0) * (y1 - y0) < 0.4
 
 
+def test_a_box_of_what_is_not_there_is_no_place_to_learn_it_from() -> None:
+    said = [
+        narration("medical", "no mass is seen", negated=True),
+        narration("roi", "mass", negated=True, boxes=[BOX]),
+    ]
+    choice = choose(said, DataConfig(negated=True, crop_share=1.0), Random(0))
+    assert (choice.phrase, choice.box) == ("", WHOLE)
+
+
 def test_cuts_keep_at_least_the_smallest_share_of_the_picture() -> None:
     for seed in range(200):
         crop = choose(SAID, DataConfig(min_scale=0.5), Random(seed)).crop

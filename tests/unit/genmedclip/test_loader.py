@@ -1,5 +1,8 @@
 """What a batch holds, and that it is the same whoever reads it."""
 
+import io
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,15 @@ torch = pytest.importorskip("torch", reason="pip install 'medpipe[train]'")
 
 from benchmarks.pairs import Pair, region_pairs, write_pairs  # noqa: E402
 from medpipe.dataset import Committer  # noqa: E402
-from medpipe.errors import ConfigError  # noqa: E402
+from medpipe.errors import ConfigError, Transient  # noqa: E402
 from medpipe.genmedclip import DataConfig, ModelConfig  # noqa: E402
+from medpipe.genmedclip.groups import Groups  # noqa: E402
 from medpipe.genmedclip.index import Index, build_index  # noqa: E402
 from medpipe.genmedclip.loader import Batch, Loader, Wanted  # noqa: E402
 from medpipe.genmedclip.models import build  # noqa: E402
 from medpipe.genmedclip.order import Cursor  # noqa: E402
 from medpipe.storage import ObjectStore, StorageConfig, open_store  # noqa: E402
+from medpipe.storage.objects import FolderStore  # noqa: E402
 from tests.support import training  # noqa: E402
 from tests.support.rows import put_item  # noqa: E402
 from tests.support.s3 import KEYS, make_bucket, s3_server  # noqa: E402
@@ -88,6 +93,96 @@ def test_a_cache_that_holds_a_part_of_the_data_reads_the_same(tmp_path: Path) ->
     assert all(torch.equal(a.images, b.images) for a, b in zip(small, large, strict=True))
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> ObjectStore:
+    """96 pictures of half a megabyte, so that a file has several groups."""
+    random = np.random.default_rng(0)
+    data = open_store(str(tmp_path_factory.mktemp("large")))
+    noise = random.integers(0, 256, (96, 420, 420, 3), np.uint8)
+    images = (cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 0])[1] for image in noise)
+    told = ("a scan of noise",)
+    write_pairs(data, (Pair(image.tobytes(), told, "ct") for image in images), an_item=48)
+    return data
+
+
+class Counting(FolderStore):
+    """A folder that notes which parts of files are read, and fails at some."""
+
+    def __init__(self, root: Path, failures: int = 0) -> None:
+        super().__init__(root)
+        self.parts: Counter[tuple[str, int]] = Counter()
+        self._failures = failures
+
+    def read_range(self, key: str, start: int, stop: int) -> bytes:
+        if self._failures:
+            self._failures -= 1
+            raise Transient("store_unavailable", "try again")
+        self.parts[key, start] += 1
+        return super().read_range(key, start, stop)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_epoch_reads_each_group_once_though_not_all_stay_in_memory(
+    large: ObjectStore, threads: int
+) -> None:
+    store = Counting(Path(large.uri))
+    made = loader(store, window_rows=16, cache_bytes=40 << 20, threads=threads, prefetch=1)
+    index = build_index(large, DataConfig(validation_share=0.0))
+    assert len(read(made, epochs=1)) == 12
+    groups = [
+        (index.files[file], start)
+        for file, start in zip(index.group_file, index.group_start.tolist(), strict=True)
+    ]
+    assert len(groups) >= 6
+    assert [store.parts[group] for group in groups] == [1] * len(groups)
+    assert made.held_bytes <= 40 << 20
+
+
+def test_a_group_that_could_not_be_read_ahead_is_read_when_it_is_wanted(
+    tmp_path: Path, data: ObjectStore
+) -> None:
+    index = build_index(data, DataConfig(validation_share=0.0))
+    rows = np.arange(8)
+    groups = Groups(Counting(Path(data.uri), failures=1), index, 1 << 20, places=False)
+    with ThreadPoolExecutor(1) as pool:
+        groups.ahead(rows[:1], pool)
+    assert groups.group(0).record(0).size_px == (48, 48)
+
+
+def test_a_batch_keeps_its_pictures_and_leaves_its_memory_to_later_ones(data: ObjectStore) -> None:
+    made = loader(data)
+    kept = read(made)
+    assert len({batch.images.data_ptr() for batch in kept}) == len(kept)
+    seen = [batch.images.data_ptr() for _, batch in made.batches(START, 20)]
+    assert len(set(seen)) < len(seen) / 2
+    again = read(loader(data))
+    assert all(torch.equal(a.images, b.images) for a, b in zip(kept, again, strict=True))
+
+
+def test_a_window_of_large_pictures_holds_fewer_rows(large: ObjectStore) -> None:
+    group = build_index(large, DataConfig(validation_share=0.0)).group
+
+    def groups_met(**settings: int) -> int:
+        made = loader(large, **settings)
+        batches = [made.global_rows(Cursor(0, number)) for number in range(12)]
+        return sum(len(set(group[rows].tolist())) for rows in batches)
+
+    assert groups_met(window_bytes=8 << 20) < groups_met() - 12
+
+
+def test_small_row_groups_are_read_as_one_and_large_ones_alone(
+    data: ObjectStore, large: ObjectStore
+) -> None:
+    small = build_index(data, DataConfig(validation_share=0.0))
+    assert len(small.group_file) < 40 / 5
+    index = build_index(large, DataConfig(validation_share=0.0))
+    spans = index.group_stop - index.group_start
+    assert (spans <= 8 << 20).all() or (index.group_count[spans > 8 << 20] == 1).all()
+    for number in range(len(spans)):
+        rows = index.row_in_group[index.group == number]
+        assert rows.tolist() == list(range(len(rows)))
+
+
 def test_phrases_come_with_boxes_and_densities_over_the_finding(data: ObjectStore) -> None:
     batch = read(loader(data, grid=(8, 8), min_scale=1.0))[0]
     assert batch.pointed is not None
@@ -122,6 +217,13 @@ def test_the_same_rows_come_from_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     near = read(loader(local))
     assert torch.equal(key, torch.sort(torch.cat([batch.keys[:, 1] for batch in near]))[0])
     assert len(far) == len(near) == 4
+
+
+def test_an_index_of_another_making_is_refused() -> None:
+    file = io.BytesIO()
+    np.savez(file, files=np.array(["a"]), version=np.array(0), fingerprint=np.array(""))
+    with pytest.raises(ConfigError, match="another version"):
+        Index.from_bytes(file.getvalue())
 
 
 def test_an_index_comes_back_from_its_bytes(data: ObjectStore) -> None:

@@ -63,11 +63,23 @@ def test_workers_that_cannot_share_evenly_are_refused() -> None:
         share_of(np.arange(8), 0, 3)
 
 
-def test_a_window_keeps_its_row_groups_together() -> None:
-    made = order([4] * 16, batch=8, window_rows=16)
-    for first in range(0, made.batches, 2):  # two batches a window of four groups
-        rows = np.concatenate([made.batch(first), made.batch(first + 1)])
-        assert len(set((rows // 4).tolist())) == 4
+@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=30), window=st.integers(1, 40))
+def test_a_row_group_is_in_use_for_about_a_window_and_never_again(
+    sizes: list[int], window: int
+) -> None:
+    made = order(sizes, batch=1, window_rows=window)
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    places: dict[int, list[int]] = {}
+    for place, (row,) in enumerate(all_batches(made)):
+        places.setdefault(int(group[row]), []).append(place)
+    spans = {one: found[-1] - found[0] for one, found in places.items()}
+    assert all(span < sizes[one] + 2 * window for one, span in spans.items())
+
+
+def test_rows_of_many_groups_meet_in_a_batch_and_neighbours_part() -> None:
+    made = order([50] * 40, batch=100, window_rows=1000)
+    middle = [made.batch(number) // 50 for number in range(5, 15)]
+    assert all(len(set(groups.tolist())) > 12 for groups in middle)
 
 
 def test_one_worker_of_four_reads_about_a_quarter_of_the_row_groups() -> None:
