@@ -1,5 +1,6 @@
 """A scheduler on the real walk, fed by hand."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from medpipe.scheduling import (
     Scheduler,
     SchedulingConfig,
     StartWorker,
+    Step,
     StepDone,
     StepFailed,
     Tick,
@@ -39,13 +41,14 @@ class Job:
         pools: dict[str, int] | None = None,
         slow: bool = False,
         tries: ItemTries | None = None,
+        walk: Sequence[Step] = VIDEO_WALK,
         **config: object,
     ) -> None:
         self.now_s = 1000.0
         self.slow = slow
         self.runs: dict[tuple[str, str], RunStep] = {}
         self.scheduler = Scheduler(
-            SchedulingConfig.model_validate(config), VIDEO_WALK, RECORD_REJECTION, pools or ONE_EACH
+            SchedulingConfig.model_validate(config), walk, RECORD_REJECTION, pools or ONE_EACH
         )
         self.out: list[Instruction] = self.tell(Tick())
         for item in leased:

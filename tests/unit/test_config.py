@@ -175,6 +175,8 @@ def test_pace_and_place_do_not_change_the_hash_of_rows(override: str) -> None:
         "classify.min_contrast=5",
         "image.quality=90",
         "image.format=png",
+        "align.boxes=kmeans",
+        "clips.enabled=true",
         "runtime.audio_block_s=60",
     ],
 )
@@ -182,6 +184,12 @@ def test_what_shapes_rows_changes_their_hash(override: str) -> None:
     changed = load_config(overrides=[override], environ=NO_ENV)
 
     assert changed.rows_hash() != MedpipeConfig().rows_hash()
+
+
+def test_how_clips_would_be_cut_shapes_no_row_while_none_are() -> None:
+    changed = load_config(overrides=["clips.crf=30"], environ=NO_ENV)
+
+    assert changed.rows_hash() == MedpipeConfig().rows_hash()
 
 
 def test_the_hash_of_rows_is_short_and_the_same_each_time() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from medpipe.records import Box, ScoredBox, Trace
 from medpipe.stages.align.boxes import box_of, worth_of
 from medpipe.stages.align.config import AlignConfig
-from medpipe.stages.align.gesture import path_of, stays_of
+from medpipe.stages.align.gesture import Path, Stay, path_of, stays_of
 
 Floats = NDArray[np.float64]
 
@@ -42,18 +42,45 @@ def boxes_in_order(
     stays = stays_of(path, config.gesture) if len(path) else []
     if not stays:
         return [None] * len(spans_s)
+    places = _places(path, stays, config.gesture.blur)
     windows = [(s - config.lead_s, e + config.list_lag_s) for s, e in spans_s]
-    held = np.zeros((len(spans_s), len(stays)))
+    held = np.zeros((len(spans_s), len(places)))
+    best: list[list[Stay]] = []
     for row, span_s, window in zip(held, spans_s, windows, strict=True):
         worth = worth_of(path, *span_s, *window)
+        of = {stay: float(worth[stay.points()].sum()) for stay in stays}
         total = max(float(worth.sum()), 1e-6)
-        row[:] = [worth[stay.points()].sum() / total for stay in stays]
+        row[:] = [sum(of[stay] for stay in place) / total for place in places]
+        best.append([max(place, key=of.__getitem__) for place in places])
     return [
-        box_of(path, stays[k], float(row[k]), window, height_per_width, config.box)
+        box_of(path, chosen[k], float(row[k]), window, height_per_width, config.box)
         if row[k] > 0
         else None
-        for k, row, window in zip(in_order(held, config.list_step), held, windows, strict=True)
+        for k, row, chosen, window in zip(
+            in_order(held, config.list_step), held, best, windows, strict=True
+        )
     ]
+
+
+def _places(path: Path, stays: Sequence[Stay], blur: float) -> list[list[Stay]]:
+    """Stays, each with those after it that rest inside it: a gesture ends where it was made."""
+    places: list[list[Stay]] = []
+    for stay in stays:
+        if places and _rests_inside(path, stay, places[-1][0], blur):
+            places[-1].append(stay)
+        else:
+            places.append([stay])
+    return places
+
+
+def _rests_inside(path: Path, stay: Stay, gesture: Stay, blur: float) -> bool:
+    mine, other = stay.points(), gesture.points()
+    return all(
+        values[mine].max() - values[mine].min() <= blur
+        and values[other].min() - blur / 2 <= np.median(values[mine])
+        and np.median(values[mine]) <= values[other].max() + blur / 2
+        for values in (path.u, path.v)
+    )
 
 
 def in_order(held: Floats, step: float) -> list[int]:

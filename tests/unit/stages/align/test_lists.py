@@ -100,3 +100,15 @@ def test_a_box_that_leads_already_stays_as_it_is() -> None:
     assert led_by(None, boxes, 3) == boxes
     assert led_by(box(0.31, 0.2), boxes, 3)[0].x0 == 0.31
     assert len(led_by(box(0.31, 0.2), boxes, 3)) == 2
+
+
+def test_a_rest_at_the_end_of_a_circle_is_no_new_place() -> None:
+    t = np.arange(0, 5, 1 / 15)
+    turn = np.minimum(t, 3.0) * 5
+    xy = np.stack([0.4 + 0.1 * np.cos(turn), 0.5 + 0.1 * np.sin(turn)], axis=1)
+    trace = Trace.of(t, xy[:, 0], xy[:, 1], np.ones(len(t)), np.ones(len(t)))
+
+    found = boxes_in_order(trace, [(1.0, 1.3), (1.6, 2.2)], 1.0, CONFIG)
+
+    assert np.allclose([at(box) for box in found], [(0.4, 0.5)] * 2, atol=0.03)
+    assert all(box is not None and box.method == "loop" for box in found)
