@@ -19,7 +19,7 @@ BROAD_EXCEPT = {
     "medpipe/runtime/cluster.py",
     "medpipe/runtime/driver.py",
     "medpipe/stages/acquire/downloader.py",
-    "medpipe/stages/acquire/egress.py",
+    "medpipe/egress/guard.py",
 }
 
 PURE = [

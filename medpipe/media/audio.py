@@ -13,7 +13,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from medpipe.errors import Rejected
-from medpipe.media.containers import open_media
+from medpipe.media.containers import open_media, packets_of
 from medpipe.records import AudioBlock
 
 RATE_HZ = AudioBlock.SAMPLE_RATE_HZ
@@ -155,7 +155,7 @@ def _placed(
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Decoded frames; packets that do not decode are skipped, a torn file ends early."""
-    packets = container.demux(stream)
+    packets = packets_of(container, stream)
     broken = 0
     while True:
         try:

@@ -1,12 +1,18 @@
 """Opens media files, as what their bytes say they are and as nothing that leads elsewhere."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar, cast
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
 
 from medpipe.errors import Rejected
+
+S = TypeVar("S", bound=Stream)
 
 # Demuxers that read the file they are given and nothing else. Playlists (hls, concat, dash) are
 # left out: they would open other files and addresses on behalf of whoever wrote them.
@@ -31,11 +37,35 @@ def open_media(path: str | Path) -> InputContainer:
     if path.stat().st_size == 0:
         raise Rejected("empty_file", "the file has no content")
     try:
-        return av.open(str(path), options={"format_whitelist": _CONTAINERS})
+        # Absolute: FFmpeg would take "concat:a" for a protocol and its argument.
+        only = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+        return av.open(str(path.absolute()), options=only)
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except (FFmpegError, ValueError) as error:
         raise _no_media(path) from error
+
+
+def packets_of(container: InputContainer, *streams: S) -> "Iterator[Packet[S]]":
+    """Read the packets of some streams, or of all; at the end one empty packet a stream.
+
+    Yields:
+        Packets in the order of the file.
+
+    Raises:
+        FFmpegError: The file cannot be read on.
+    """
+    packets = cast("Iterator[Packet[S]]", container.demux(*streams))
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # PyAV stumbles over streams that appear on the way (FLV, MPEG-TS), but only when it
+            # has read everything, and after the empty packets of the streams it knew.
+            return
+        if packet is None:
+            return
+        yield packet
 
 
 def _no_media(path: Path) -> Rejected:

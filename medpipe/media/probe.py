@@ -1,18 +1,20 @@
 """What a media file holds, and whether it can be decoded from one end to the other."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from pydantic import Field
 
 from medpipe.errors import Rejected
-from medpipe.media.containers import is_cut_short, open_media
+from medpipe.media.containers import S, is_cut_short, open_media, packets_of
 from medpipe.records import Record, Seconds
 
 _MAX_PIXELS = 8192 * 8192
@@ -130,7 +132,7 @@ def _frames(container: InputContainer, video: VideoStream, wanted: int) -> list[
     """Decode on from where the container stands until enough frames or too many faults."""
     frames: list[VideoFrame] = []
     faults = 0
-    for packet in container.demux(video):
+    for packet in _readable(container, video):
         try:
             frames += packet.decode()
         except FFmpegError:
@@ -140,9 +142,17 @@ def _frames(container: InputContainer, video: VideoStream, wanted: int) -> list[
     return frames[:wanted]
 
 
+def _readable(container: InputContainer, stream: S) -> "Iterator[Packet[S]]":
+    """The packets of a stream up to where the file cannot be read on."""
+    try:
+        yield from packets_of(container, stream)
+    except FFmpegError:
+        return
+
+
 def _hears(container: InputContainer, audio: AudioStream) -> bool:
     heard = faults = 0
-    for packet in container.demux(audio):
+    for packet in _readable(container, audio):
         try:
             heard += sum(1 for _ in packet.decode())
         except FFmpegError:
@@ -185,7 +195,7 @@ def _last_stamp_s(container: InputContainer) -> float:
     last_s = start_s
     begun_s: dict[int, float] = {}
     try:
-        for packet in container.demux():
+        for packet in packets_of(container, *container.streams):
             if packet.pts is None or packet.time_base is None:
                 continue
             stamp_s = float(packet.pts * packet.time_base)

@@ -10,16 +10,18 @@ import av
 import numpy as np
 from av.codec.context import ThreadType
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from medpipe.errors import Rejected
-from medpipe.media.containers import open_media
+from medpipe.media.clock import Clock
+from medpipe.media.containers import open_media, packets_of
+from medpipe.media.sparing import Sparer
 
 _PLANAR_420 = frozenset({"yuv420p", "yuvj420p"})
 _LUMA_FIRST = _PLANAR_420 | {"yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"}
-_SHORTEST_STEP_S = 1e-3
 _MOST_BROKEN_IN_A_ROW = 10_000
 
 
@@ -35,6 +37,11 @@ class Frame:
     def __init__(self, frame: VideoFrame, time_s: float) -> None:
         self._frame = frame
         self.time_s = time_s
+
+    @property
+    def quarter_turns(self) -> int:
+        """Turns by 90 degrees, counter-clockwise, that show the frame upright."""
+        return round(self._frame.rotation / 90) % 4
 
     def luma(self) -> NDArray[np.uint8]:
         """Brightness.
@@ -75,11 +82,13 @@ class VideoReader:
         frame_rate: Average frames a second as the container says, or 0; never used to tell time
             where a stamp is there.
         duration_s: As the container says, or 0; after reading, the end of the last frame.
-        frames: Decoded so far.
+        frames: Seen so far, with those that were left out.
         broken: Packets that could not be read or decoded so far.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, threads: int) -> None:
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, threads: int, gap_s: float
+    ) -> None:
         self._container = container
         self._stream = stream
         context = stream.codec_context
@@ -93,6 +102,10 @@ class VideoReader:
         self.frames = 0
         self.broken = 0
         self._start_s = _start_s(container, stream)
+        self._spared_to_s = 0.0
+        self._sparer: Sparer | None = None
+        if gap_s and context.name == "h264":
+            self._sparer = Sparer(context.extradata, gap_s)
 
     def __enter__(self) -> Self:
         return self
@@ -114,27 +127,39 @@ class VideoReader:
         Raises:
             Rejected: `corrupt_video`, when the whole stream gave no frame.
         """
-        last_s, step_s = -1.0, 1 / self.frame_rate if self.frame_rate else 0.04
-        for frame in self._decoded():
-            time_s = self._time_s(frame, last_s, step_s)
-            if last_s >= 0:
-                step_s = time_s - last_s
-            last_s = time_s
+        usual_s = 1 / self.frame_rate if self.frame_rate else 0.04
+        clock = Clock(usual_s)
+        for frame, stamp_s, next_s in self._with_next():
+            time_s = clock.tell(stamp_s, next_s)
             self.frames += 1
-            self.duration_s = time_s + step_s
+            step_s = clock.step_s if self._sparer is None else usual_s
+            self.duration_s = max(time_s, self._spared_to_s) + step_s
             yield Frame(self._sized(frame), time_s)
         if not self.frames:
             detail = f"no frame of {self.broken} broken packets could be decoded"
             raise Rejected("corrupt_video", detail)
 
+    def _with_next(self) -> Iterator[tuple[VideoFrame, float | None, float | None]]:
+        """Frames with their own stamps and those of the frames after them, seconds."""
+        held: tuple[VideoFrame, float | None] | None = None
+        for frame in self._decoded():
+            stamp_s = self._stamp_s(frame)
+            if held is not None:
+                yield *held, stamp_s
+            held = frame, stamp_s
+        if held is not None:
+            yield *held, None
+
     def _decoded(self) -> Iterator[VideoFrame]:
-        packets = self._container.demux(self._stream)
+        packets = packets_of(self._container, self._stream)
         in_a_row = 0
         while in_a_row < _MOST_BROKEN_IN_A_ROW:
             try:
                 packet = next(packets, None)
                 if packet is None:
                     return
+                if self._is_spared(packet):
+                    continue
                 frames = packet.decode()
             except av.error.EOFError:
                 return
@@ -147,11 +172,20 @@ class VideoReader:
                 if isinstance(frame, VideoFrame):
                     yield frame
 
-    def _time_s(self, frame: VideoFrame, last_s: float, step_s: float) -> float:
+    def _is_spared(self, packet: "Packet[VideoStream]") -> bool:
+        if self._sparer is None or packet.pts is None or not packet.size:
+            return False
+        time_s = float(packet.pts * packet.time_base) - self._start_s
+        if packet.is_corrupt or not self._sparer.spares(memoryview(packet), time_s):
+            return False
+        self.frames += 1
+        self._spared_to_s = max(self._spared_to_s, time_s)
+        return True
+
+    def _stamp_s(self, frame: VideoFrame) -> float | None:
         if frame.pts is None or frame.time_base is None:
-            return max(last_s + step_s, 0.0)
-        time_s = max(float(frame.pts * frame.time_base) - self._start_s, 0.0)
-        return time_s if time_s > last_s else last_s + _SHORTEST_STEP_S
+            return None
+        return max(float(frame.pts * frame.time_base) - self._start_s, 0.0)
 
     def _sized(self, frame: VideoFrame) -> VideoFrame:
         if not (self.width_px and self.height_px):
@@ -161,12 +195,14 @@ class VideoReader:
         return frame.reformat(width=self.width_px, height=self.height_px)
 
 
-def open_video(path: str | Path, *, threads: int = 1) -> VideoReader:
+def open_video(path: str | Path, *, threads: int = 1, gap_s: float = 0.0) -> VideoReader:
     """Open a video for one read; use it as a context manager.
 
     Args:
         path: File on this machine.
         threads: Of the decoder; 1 keeps its cost predictable and its order fixed.
+        gap_s: Frames that cost nothing to leave out are, while those that are given lie no
+            farther apart than this; 0 gives every frame.
 
     Returns:
         The reader.
@@ -179,7 +215,7 @@ def open_video(path: str | Path, *, threads: int = 1) -> VideoReader:
     container = open_media(path)
     for stream in container.streams.video:
         if not _is_cover(stream) and stream.codec_context is not None:
-            return VideoReader(container, stream, threads)
+            return VideoReader(container, stream, threads, gap_s)
     container.close()
     raise Rejected("no_video", "the file holds no moving picture")
 

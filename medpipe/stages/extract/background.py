@@ -1,5 +1,7 @@
 """What a still run shows where the pointer is not."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from medpipe.stages.extract.grid import Chunk, Delta, Gray, Replay
@@ -43,6 +45,11 @@ def _pixels(chunk: Chunk, delta: Delta) -> Gray:
 
 
 def _median_block(looks: list[tuple[int, Gray]], end: int) -> Gray:
+    edges = [*(start for start, _ in looks), end]
+    lasting = [b - a for a, b in pairwise(edges)]
+    longest = max(lasting)
+    if 2 * longest > end - edges[0]:
+        return looks[lasting.index(longest)][1]
     if len(looks) > _MOST_STATES:
         looks = looks[:: len(looks) // _MOST_STATES + 1]
     starts = np.array([start for start, _ in looks] + [end])

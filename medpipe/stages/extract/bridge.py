@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,6 +37,7 @@ def bridge(
     """
     filled = list(places)
     same_px = max(_SAME_PX, _SAME_SHARE * width_px)
+    _rest(filled, runs, times_s, same_px)
     before: tuple[int, Place] | None = None
     for run in runs:
         seen = [i for i in range(run.start, run.end) if places[i] is not None] if run.still else []
@@ -52,6 +54,22 @@ def bridge(
         to_the_end = times_s[run.end - 1] - times_s[last[0]] <= _AT_ONCE_S
         before = (last[0], last[1]) if to_the_end else None
     return filled
+
+
+def _rest(
+    filled: list[Place | None], runs: Sequence[Run], times_s: Sequence[float], same_px: float
+) -> None:
+    """Let a pointer stay while the picture changes, if it is seen there now and then."""
+    for run in runs:
+        if run.still:
+            continue
+        seen = [i for i in range(run.start, run.end) if filled[i] is not None]
+        for a, b in pairwise(seen):
+            first, last = filled[a], filled[b]
+            if first is None or last is None or times_s[b] - times_s[a] > _LONGEST_S:
+                continue
+            if b - a > 1 and _apart(first, last) <= same_px:
+                _fill(filled, a, b, first, last)
 
 
 def _fill(filled: list[Place | None], start: int, end: int, a: Place, b: Place) -> None:

@@ -10,12 +10,17 @@ from medpipe.stages.extract.blobs import Blob, find_blobs
 from medpipe.stages.extract.bridge import bridge
 from medpipe.stages.extract.ghosts import find_ghosts, is_contradicted
 from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.hold import hold
 from medpipe.stages.extract.learn import learn
 from medpipe.stages.extract.loose import loose_places
+from medpipe.stages.extract.moves import moves
 from medpipe.stages.extract.moving import moving_places
 from medpipe.stages.extract.parked import parked
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
+from medpipe.stages.extract.seeds import seed
+from medpipe.stages.extract.sweep import sweep
 from medpipe.stages.extract.template import Template
+from medpipe.stages.extract.tip import read_turned
 from medpipe.stages.extract.track import Place, follow, is_ghost, place_blob
 
 _MOST_TEMPLATES = 8
@@ -24,11 +29,17 @@ _GHOST_RIM_PX = 3
 _FEWEST_TO_LEARN = 4
 _FEWEST_FOR_MORE = 6
 _SURE_FIT = 0.6
+_SETTLED_FIT = 0.35
 _BETTER_FIT = 0.15
 _LONGEST_SIDE_PX = 160
 _MOVER_SAMPLES = 2
 _OUTRUN_SHARE = 0.5
+_PROVEN_SHARE = 0.2
+_PROVEN_FIT = 0.75
+_FEWEST_PROOFS = 5
 _LONGEST_GAP_S = 1.5
+_UNSEEN_SHARE = 0.25
+_MOST_SEEDLESS = 2
 
 
 @dataclass(slots=True)
@@ -36,20 +47,28 @@ class Bank:
     """What is known of the video's pointers, carried from chunk to chunk.
 
     Attributes:
+        quarter_turns: By which the video is shown turned, counter-clockwise.
         templates: Looks, best known first.
         last: Where the pointer was seen last, or None.
         last_s: When that was.
+        seed: A common pointer that the video shows, for where nothing else is known.
+        seedless: Chunks that were searched for one.
     """
 
+    quarter_turns: int = 0
     templates: list[Template] = field(default_factory=list)
     last: Place | None = None
     last_s: float = -np.inf
+    seed: Template | None = None
+    seedless: int = 0
     _tried: dict[Blob, tuple[int, Place | None]] = field(default_factory=dict)
 
     def place(self, blob: Blob) -> Place | None:
         """The best place that any known look gives a blob; each look is tried once."""
         done, best = self._tried.get(blob, (0, None))
         for template in self.templates[done:]:
+            if best is not None and best.fit <= _SETTLED_FIT:
+                break
             place = place_blob(blob, template)
             if place is not None and (best is None or place.fit < best.fit):
                 best = place
@@ -120,13 +139,19 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
     views = [_exorcise(chunk, view, quiet, bank) for view in views]
     places: list[Place | None] = []
     by_start = {view.run.start: view for view in views}
+    swept = sweep(chunk, runs, bank.templates)
     for run in runs:
+        sure = _within(swept, run)
         if run.still:
-            found = _still_places(chunk, by_start[run.start], quiet, bank)
+            found = _still_places(chunk, by_start[run.start], quiet, bank, sure)
         else:
-            found = moving_places(chunk, run, bank.templates, bank.last)
+            found = _moving_places(chunk, run, bank, sure)
         places += found
         bank.see(found, chunk.times_s[run.start : run.end])
+    places = _with_seed(chunk, runs, places, bank)
+    places = moves(chunk, runs, places)
+    drawn = [] if bank.seed is None else [bank.seed]
+    places = hold(chunk, places, [*bank.templates, *drawn])
     places = bridge(places, runs, chunk.times_s, chunk.first.shape[1])
     bank.forget()
     first = chunk.deltas[0]
@@ -200,7 +225,15 @@ def _learn_from(views: list[View], bank: Bank, level: float) -> None:
         )
         if better < fewest:
             return
-        bank.templates.append(template)
+        bank.templates.append(_upright(template, bank.quarter_turns))
+
+
+def _upright(template: Template, turns: int) -> Template:
+    """A look with its hotspot read the way the video is shown."""
+    if not turns:
+        return template
+    shape = read_turned(template.look, template.weight, turns)
+    return replace(template, tip=shape.tip, kind=shape.kind)
 
 
 def _is_known(blob: Blob, bank: Bank) -> bool:
@@ -208,15 +241,55 @@ def _is_known(blob: Blob, bank: Bank) -> bool:
     return place is not None and place.fit <= 1
 
 
-def _still_places(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> list[Place | None]:
+def _with_seed(
+    chunk: Chunk, runs: Sequence[Run], places: list[Place | None], bank: Bank
+) -> list[Place | None]:
+    """Fill in what a common pointer's look finds where the picture never rests."""
+    restless = [i for run in runs if not run.still for i in range(run.start, run.end)]
+    many = sum(places[i] is None for i in restless) > _UNSEEN_SHARE * len(places)
+    if many and bank.seed is None and bank.seedless < _MOST_SEEDLESS:
+        bank.seed = seed(chunk, [i for i, place in enumerate(places) if place is None])
+        bank.seedless += 1
+    if bank.seed is None:
+        return places
+    swept = sweep(chunk, runs, [bank.seed])
+    width = chunk.first.shape[1]
+    found = [place for run in runs for place in follow(_within(swept, run), run, width)]
+    return [a or b for a, b in zip(places, found, strict=True)]
+
+
+def _within(places: Sequence[Place], run: Run) -> list[Place]:
+    """The parts of places that lie in a run."""
+    return [
+        replace(place, start=max(place.start, run.start), end=min(place.end, run.end))
+        for place in places
+        if place.start < run.end and place.end > run.start
+    ]
+
+
+def _moving_places(
+    chunk: Chunk, run: Run, bank: Bank, swept: Sequence[Place]
+) -> list[Place | None]:
+    found = follow(swept, run, chunk.first.shape[1])
+    if all(place is not None for place in found):
+        return found
+    other = moving_places(chunk, run, bank.templates, bank.last)
+    return [a or b for a, b in zip(found, other, strict=True)]
+
+
+def _still_places(
+    chunk: Chunk, view: View, quiet: Mask, bank: Bank, swept: list[Place]
+) -> list[Place | None]:
     run = view.run
-    places: list[Place] = []
+    places: list[Place] = list(swept)
     unknown: list[Blob] = []
+    proofs = sum(p.end - p.start <= _MOVER_SAMPLES and p.fit <= _PROVEN_FIT for p in swept)
+    proven = proofs > max(_PROVEN_SHARE * (run.end - run.start), _FEWEST_PROOFS)
     for blob in view.blobs:
         place = bank.place(blob)
-        if place is not None:
+        if place is not None and not (proven and place.common):
             places.append(place)
-        if place is None or place.fit > 1:
+        if not proven and (place is None or place.fit > 1):
             unknown.append(blob)
     movers = [p for p in places if p.fit <= 1 and p.end - p.start <= _MOVER_SAMPLES]
     places = [p for p in places if not _is_outrun(p, movers)]

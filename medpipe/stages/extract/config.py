@@ -13,7 +13,7 @@ class ExtractConfig(Record):
         640, ge=160, le=1920, description="Widest luma, pixels, on which pointers are looked for."
     )
     samples_per_s: float = Field(
-        15.0,
+        12.5,
         ge=10,
         le=60,
         description="Most frames looked at in a second; the rest is decoded only.",

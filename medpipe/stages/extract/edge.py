@@ -15,7 +15,8 @@ from medpipe.stages.extract.config import ExtractConfig
 from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, Mask
 from medpipe.stages.extract.track import Place
 
-_EARLY_SAMPLE = 0.1
+_EARLY_SAMPLE = 0.25
+_LONGEST_GAP_S = 0.1
 _KEEP_SOON_S = 0.35
 _KEEP_LATER_S = 0.8
 _SOON_S = 1.5
@@ -62,6 +63,7 @@ class _Session:
         """Take in one sampled frame."""
         picture = self._layout.crop(frame.luma())
         if self._grid is None:
+            self._bank.quarter_turns = frame.quarter_turns
             self._grid = ChangeGrid(self._layout, picture, self._config.change_level)
         if self._chunk is None:
             self._chunk = Chunk(self._layout, picture.copy())
@@ -200,7 +202,7 @@ def extract(path: str | Path, images_dir: Path, config: ExtractConfig) -> Extrac
     """
     cv2.setNumThreads(1)
     step_s = 1 / config.samples_per_s
-    with open_video(path, threads=config.threads) as reader:
+    with open_video(path, threads=config.threads, gap_s=_LONGEST_GAP_S) as reader:
         session: _Session | None = None
         due_s = 0.0
         for frame in reader:

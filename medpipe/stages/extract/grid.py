@@ -14,7 +14,7 @@ _NOISE_TO_LEVEL = 4.0
 _HIGHEST_LEVEL = 48.0
 _MEAN_MOVED = 5.0
 _WHOLE_SHARE = 0.5
-_SOFT_PX = 1.0
+SOFT_PX = 1.0
 
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -74,9 +74,9 @@ class Layout:
         return np.repeat(np.repeat(mask, self.block, axis=0), self.block, axis=1)
 
 
-def soften(picture: Gray) -> Gray:
+def soften(picture: Gray, soft_px: float = SOFT_PX) -> Gray:
     """Blur a little, so that a pointer between two pixels looks like one on a pixel."""
-    return np.asarray(cv2.GaussianBlur(picture, (5, 5), _SOFT_PX), np.uint8)
+    return np.asarray(cv2.GaussianBlur(picture, (5, 5), soft_px), np.uint8)
 
 
 def shrink(luma: Gray, size: tuple[int, int]) -> Gray:
@@ -121,6 +121,11 @@ class Delta:
     changed: Mask
     moved: Mask
     strength: float
+
+    def touches(self, rows: slice, columns: slice) -> bool:
+        """Whether a block of some rows and columns, or one beside them, really changed."""
+        top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
+        return bool(self.changed[top : rows.stop + 1, left : columns.stop + 1].any())
 
 
 @dataclass(slots=True, eq=False)

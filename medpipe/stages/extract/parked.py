@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from medpipe.stages.extract.blobs import rim_edge
-from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay, soften
+from medpipe.stages.extract.grid import COARSE_PX, Chunk, Gray, Mask, Replay
 from medpipe.stages.extract.runs import Run
-from medpipe.stages.extract.template import Match, Template, match, scores_of, search
+from medpipe.stages.extract.template import Match, Template, match, search
 from medpipe.stages.extract.track import Place, place_of
 
 _PARKED_SHARE = 0.75
@@ -35,7 +35,7 @@ def search_near(
     height, width = template.look.shape
     x0, y0 = max(round(near[0]) - reach, 0), max(round(near[1]) - reach, 0)
     x1, y1 = round(near[0]) + width + reach, round(near[1]) + height + reach
-    return match(template, soften(picture[y0:y1, x0:x1]), x0, y0)
+    return match(template, picture[y0:y1, x0:x1], x0, y0)
 
 
 def parked(
@@ -113,10 +113,10 @@ def is_peak(picture: Gray, template: Template, found: Match) -> bool:
     """Whether a place fits a look much better than the places around it do."""
     height, width = template.look.shape
     x0, y0 = max(round(found.x) - width, 0), max(round(found.y) - height, 0)
-    part = soften(picture[y0 : round(found.y) + 2 * height, x0 : round(found.x) + 2 * width])
+    part = picture[y0 : round(found.y) + 2 * height, x0 : round(found.x) + 2 * width]
     if part.shape[0] < height or part.shape[1] < width:
         return False
-    scores = scores_of(template.look, template.weight, part)
+    scores = template.scores(part)
     x, y, reach_x, reach_y = round(found.x) - x0, round(found.y) - y0, width // 2, height // 2
     scores[max(y - reach_y, 0) : y + reach_y + 1, max(x - reach_x, 0) : x + reach_x + 1] = np.inf
     return bool(found.rms < _ALONE_SHARE * float(scores.min()) ** 0.5)

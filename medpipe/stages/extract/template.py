@@ -1,6 +1,6 @@
 """What a video's pointer looks like, and where it is found again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 from medpipe.records import PointerKind
 from medpipe.stages.extract.grid import Gray, soften
 
+SHARP_PX = 0.7
 _PROMISING = 6
+_LEAST_COVER = 0.08
+_ROUGH_SIDE_PX = 5
+_ROUGH_DRAWN_SIDE_PX = 9
+_MIDDLE = np.float32(128)
 
 Floats = NDArray[np.float32]
 
@@ -25,6 +30,8 @@ class Template:
         kind: What it seems to be.
         bound: Largest RMS, grey levels, at which a place is believed to show it.
         places: Distinct places it was learnt from.
+        cover: (h, w) float32 in [0, 1], how much of each pixel it covers, where that is known as
+            well as for a drawing: then one grey level is fitted to what shines through. Else None.
         distinct: It is so unlike the background that a match alone, without anything that moved,
             is believed.
     """
@@ -36,6 +43,28 @@ class Template:
     bound: float
     places: int
     distinct: bool = False
+    cover: Floats | None = None
+
+    def scores(self, window: Gray) -> Floats:
+        """Mean squared difference with the look's top left at each place of a window.
+
+        Args:
+            window: (h, w) uint8, part of a picture, not softened.
+        """
+        if self.cover is None:
+            return scores_of(self.look, self.weight, soften(window))
+        return scores_over(self.look, self.cover, soften(window, SHARP_PX))
+
+    def shrunk(self, size: tuple[int, int]) -> "Template":
+        """The same look at another size, (width, height)."""
+        parts = (self.look, self.weight) if self.cover is None else (self.look, self.cover)
+        look, second = (
+            np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.float32)
+            for part in parts
+        )
+        if self.cover is None:
+            return replace(self, look=look, weight=second)
+        return replace(self, look=look, cover=second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +87,7 @@ def match(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
 
     Args:
         template: What to look for.
-        window: (h, w) uint8, softened part of a picture.
+        window: (h, w) uint8, part of a picture, not softened.
         wx: Left of the window in the picture, picture pixels.
         wy: Top of the window in the picture, picture pixels.
 
@@ -68,26 +97,66 @@ def match(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
     height, width = template.look.shape
     if window.shape[0] < height or window.shape[1] < width:
         return None
-    scores = scores_of(template.look, template.weight, window)
+    scores = template.scores(window)
     _, _, (x, y), _ = cv2.minMaxLoc(scores)
     best = float(scores[y, x])
     return Match(wx + x + vertex(scores[y], x), wy + y + vertex(scores[:, x], y), best**0.5)
 
 
 def scores_of(look: Floats, weight: Floats, window: Gray) -> Floats:
-    """Mean squared difference, grey levels, with a look's top left at each place of a window."""
-    raw = cv2.matchTemplate(window.astype(np.float32), look, cv2.TM_SQDIFF, mask=weight)
-    mass = np.float32(max(float((weight**2).sum()), 1e-6))
-    return np.asarray(np.maximum(raw, 0) / mass, np.float32)
+    """Mean squared difference, grey levels, with a look's top left at each place of a window.
+
+    Twice as fast as a masked `TM_SQDIFF`, and the same to a tenth of a grey level.
+    """
+    force = weight * weight
+    mass = max(float(force.sum()), 1e-6)
+    grey = look - _MIDDLE
+    shown = window.astype(np.float32)
+    shown -= _MIDDLE
+    common = _correlated(shown, force * grey)
+    np.multiply(shown, shown, out=shown)
+    scores = _correlated(shown, force)
+    scores -= 2 * common
+    scores += np.float32((force * grey * grey).sum())
+    np.maximum(scores, 0, out=scores)
+    scores /= np.float32(mass)
+    return np.asarray(scores, np.float32)
+
+
+def _correlated(picture: Floats, kernel: Floats) -> Floats:
+    return cv2.matchTemplate(picture, kernel, cv2.TM_CCORR).astype(np.float32, copy=False)
+
+
+def scores_over(look: Floats, cover: Floats, window: Gray) -> Floats:
+    """As `scores_of`, for a look over a background of any one grey level.
+
+    Args:
+        look: (h, w) float32, grey levels.
+        cover: (h, w) float32 in [0, 1], how much of each pixel the look covers.
+        window: (wh, ww) uint8, softened.
+    """
+    drawn_on = (cover > _LEAST_COVER).astype(np.float32)
+    pixels, drawn, clear = float(drawn_on.sum()), look * cover * drawn_on, (1 - cover) * drawn_on
+    shown = window.astype(np.float32)
+    with_look = _correlated(shown, drawn)
+    with_clear = _correlated(shown, clear)
+    np.multiply(shown, shown, out=shown)
+    left = _correlated(shown, drawn_on)
+    left += np.float32((drawn * drawn).sum()) - 2 * with_look
+    with_clear -= np.float32((drawn * clear).sum())
+    through = max(float((clear * clear).sum()), 1e-3)
+    grey = np.clip(with_clear / np.float32(through), 0, 255)
+    left += grey * (grey * np.float32(through) - 2 * with_clear)
+    return np.asarray(np.maximum(left, 0) / np.float32(pixels), np.float32)
 
 
 def vertex(line: Floats, at: int) -> float:
     """Where between its neighbours a lowest value really lies, in [-0.5, 0.5]."""
     if not 0 < at < len(line) - 1:
         return 0.0
-    before, here, after = (float(v) for v in line[at - 1 : at + 2])
+    before, here, after = line[at - 1 : at + 2].tolist()
     bend = before - 2 * here + after
-    return float(np.clip((before - after) / (2 * bend), -0.5, 0.5)) if bend > 1e-6 else 0.0
+    return min(max((before - after) / (2 * bend), -0.5), 0.5) if bend > 1e-6 else 0.0
 
 
 def search(picture: Gray, template: Template, coarse: float) -> list[Match]:
@@ -102,16 +171,14 @@ def search(picture: Gray, template: Template, coarse: float) -> list[Match]:
         The most promising places that do not overlap, best first; none if it is too small.
     """
     height, width = template.look.shape
-    factor = max(1.0, min(coarse, min(height, width) / 5))
+    finest = _ROUGH_SIDE_PX if template.cover is None else _ROUGH_DRAWN_SIDE_PX
+    factor = max(1.0, min(coarse, min(height, width) / finest))
     size = (round(width / factor), round(height / factor))
-    look = np.asarray(cv2.resize(template.look, size, interpolation=cv2.INTER_AREA), np.float32)
-    weight = np.asarray(cv2.resize(template.weight, size, interpolation=cv2.INTER_AREA), np.float32)
-    picture = soften(picture)
     small = (round(picture.shape[1] / factor), round(picture.shape[0] / factor))
     if small[0] < size[0] or small[1] < size[1]:
         return []
     rough = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8)
-    scores = scores_of(look, weight, rough)
+    scores = template.shrunk(size).scores(rough) if factor > 1 else template.scores(picture)
     found: list[Match] = []
     for _ in range(_PROMISING):
         _, _, (x, y), _ = cv2.minMaxLoc(scores)

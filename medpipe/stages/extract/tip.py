@@ -64,6 +64,25 @@ def read_shape(look: Floats, weight: Floats) -> Shape:
     return Shape(kind, ((float(columns[0]) + x) / _FINER - 0.5, (rows[0] + y) / _FINER - 0.5))
 
 
+def read_turned(look: Floats, weight: Floats, turns: int) -> Shape:
+    """As `read_shape`, for a look out of frames that are shown turned.
+
+    Args:
+        look: (h, w) float32, grey levels.
+        weight: (h, w) float32 in [0, 1].
+        turns: By 90 degrees, counter-clockwise, that show the look upright.
+    """
+    upright = np.ascontiguousarray(np.rot90(weight, turns))
+    shape = read_shape(np.ascontiguousarray(np.rot90(look, turns)), upright)
+    x, y = shape.tip
+    width = upright.shape[1]
+    height = upright.shape[0]
+    for _ in range(turns % 4):
+        x, y = height - 1 - y, x
+        width, height = height, width
+    return Shape(shape.kind, (x, y))
+
+
 def _read_box(box: Mask) -> tuple[PointerKind, tuple[float, float]]:
     height, width = box.shape
     crossing = _crossing(box)

@@ -11,8 +11,10 @@ from medpipe.stages.extract.explain import account
 from medpipe.stages.extract.runs import Run
 from medpipe.stages.extract.template import Match, Template
 
+RAREST_BOUND = 7.0
 _FAIR_SHARE = 0.35
 _LEAST_SHARE = 0.15
+_HOLE_SIZES = (0.5, 2.5)
 _OUTLINE_SLACK_PX = 2
 _SAME_OUTLINE = 0.85
 _SMALLEST_OUTLINE_PX = 150
@@ -39,6 +41,7 @@ class Place:
         fit: RMS of the match over the template's bound; under 1 where it is believed.
         kind: What draws it.
         box: (left, top, width, height) of all that it covers, picture pixels.
+        common: The look that it shows is hardly rarer than any other patch of the picture.
     """
 
     start: int
@@ -48,6 +51,7 @@ class Place:
     fit: float
     kind: PointerKind
     box: tuple[int, int, int, int]
+    common: bool = False
 
 
 def place_of(found: Match, template: Template, start: int, end: int) -> Place:
@@ -55,7 +59,8 @@ def place_of(found: Match, template: Template, start: int, end: int) -> Place:
     x, y = found.x + template.tip[0], found.y + template.tip[1]
     height, width = template.look.shape
     box = (round(found.x), round(found.y), width, height)
-    return Place(start, end, x, y, found.rms / template.bound, template.kind, box)
+    common = template.bound < RAREST_BOUND
+    return Place(start, end, x, y, found.rms / template.bound, template.kind, box, common)
 
 
 def place_blob(blob: Blob, template: Template) -> Place | None:
@@ -97,15 +102,20 @@ def _outlined(template: Template, blob: Blob) -> Match | None:
 
 def is_ghost(blob: Blob, bank: Sequence[Template]) -> bool:
     """Whether it is the background of a blob, not the blob, that shows a pointer."""
-    hole = max((_share(blob, template, behind=True) for template in bank), default=0.0)
+    hole = max((_hole_share(blob, template) for template in bank), default=0.0)
     if hole < _FAIR_SHARE:
         return False
-    return hole > max(_share(blob, template, behind=False) for template in bank)
+    told = (account(template, blob) for template in bank)
+    return hole > max(each.share for each in told if each is not None)
 
 
-def _share(blob: Blob, template: Template, *, behind: bool) -> float:
-    told = account(template, blob, behind=behind)
-    return 0.0 if told is None else told.share
+def _hole_share(blob: Blob, template: Template) -> float:
+    """How much of a blob a look of its size explains that the background shows well."""
+    size = float((template.weight > 0).sum()) / blob.area
+    if not _HOLE_SIZES[0] < size < _HOLE_SIZES[1]:
+        return 0.0
+    told = account(template, blob, behind=True)
+    return 0.0 if told is None or told.found.rms > template.bound else told.share
 
 
 def follow(places: Sequence[Place], run: Run, width_px: int) -> list[Place | None]:
