@@ -1,0 +1,67 @@
+"""`medpipe extract` on hours of 1080p, on 4K and on 144p: how much memory, how much CPU."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.tracing import clip, make_clip
+from tests.support.looped import looped
+
+FULL = os.environ.get("MEDPIPE_SOAK") == "full"
+MIB = 2**20
+LIMIT_MIB = 600
+LIMIT_4K_MIB = 1200  # six kept frames and their masks alone are 125 MiB
+HOUR_S = 3600.0
+
+
+def extracted(kind: str, duration_s: float, folder: Path) -> int:
+    """Loop a clip of a kind, extract it by the command; return its peak resident bytes."""
+    short = make_clip(clip(kind, 41, seconds=12.0), folder, clean=False).video
+    video = looped(short, folder / "long.mp4", duration_s)
+    out = folder / "out.json"
+    command = [sys.executable, "-m", "medpipe", "extract", str(video)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    options = ["--json", str(out), "--images", str(folder / "images")]
+    process = subprocess.Popen([*command, *options], env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+
+    found = json.loads(out.read_text())
+    timing, size = found["timing"], found["video"]
+    assert size["duration_s"] >= duration_s
+    assert found["points"]
+    ratio = timing["total_s"] / timing["decode_s"]
+    a_frame_ms = timing["total_s"] / size["frames"] * 1000
+    sys.stdout.write(
+        f"{kind} {size['width_px']}x{size['height_px']} {duration_s:.0f} s: peak "
+        f"{usage.ru_maxrss / 1024:.0f} MiB, {ratio:.2f} x decode, {a_frame_ms:.2f} ms a frame\n"
+    )
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.timeout(600)
+def test_half_a_minute_of_1080p_stays_within_600_mib(tmp_path: Path) -> None:
+    assert extracted("p1080", 30, tmp_path) < LIMIT_MIB * MIB
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4 * HOUR_S)
+def test_three_hours_of_1080p_stay_within_600_mib(tmp_path: Path) -> None:
+    assert extracted("p1080", 3 * HOUR_S if FULL else 600, tmp_path) < LIMIT_MIB * MIB
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4 * HOUR_S)
+def test_4k_stays_within_1200_mib(tmp_path: Path) -> None:
+    assert extracted("p2160", HOUR_S / 2 if FULL else 60, tmp_path) < LIMIT_4K_MIB * MIB
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4 * HOUR_S)
+def test_three_hours_of_144_lines_stay_within_600_mib(tmp_path: Path) -> None:
+    assert extracted("p144", 3 * HOUR_S if FULL else 600, tmp_path) < LIMIT_MIB * MIB
