@@ -28,10 +28,11 @@ FULL = os.environ.get("MEDPIPE_SOAK") == "full"
 LASTS_S, WARM_S, LOOK_S = (3600.0, 600.0, 5.0) if FULL else (180.0, 60.0, 1.0)
 WAITING = 40
 
-# As medpipe's image sets it, only smaller: so the head has kept all it keeps while the job warms up.
+# As medpipe's image sets it, only smaller: the head then keeps no more than while the job warms up.
 # Other work on this machine must not make a node look dead.
 HEAD_ENV = {
     "RAY_task_events_max_num_task_in_gcs": "2000",
+    "RAY_task_events_max_dropped_task_attempts_tracked_per_job_in_gcs": "2000",
     "RAY_health_check_timeout_ms": "60000",
     "RAY_health_check_failure_threshold": "10",
 }

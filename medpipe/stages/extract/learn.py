@@ -13,7 +13,7 @@ from medpipe.stages.extract.grid import Gray
 from medpipe.stages.extract.template import Template, scores_of, search
 from medpipe.stages.extract.tip import Shape, read_shape
 
-_MOST_CROPS = 24
+_MOST_CROPS = 16
 _FEWEST_PLACES = 4
 _ALIKE_RMS = 24.0
 _ALIKE_TO_LEVEL = 1.4
@@ -115,7 +115,7 @@ def _distinct(blobs: Sequence[Blob]) -> list[Blob]:
     picked: list[Blob] = []
     worth = [b for b in blobs if b.area >= _SMALLEST_MASS_PX]
     ranked = sorted(worth, key=lambda b: (-b.energy * (1 + (b.end - b.start > 1)), b.start))
-    for blob in ranked[: 12 * _MOST_CROPS]:
+    for blob in ranked[: 18 * _MOST_CROPS]:
         x, y = blob.centre
         apart = [np.hypot(x - p.centre[0], y - p.centre[1]) > 0.5 * p.side + 3 for p in picked]
         if all(apart):
