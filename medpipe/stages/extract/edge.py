@@ -145,7 +145,8 @@ class _Session:
         image, guessed = clean_image(draft.keepers)
         index = len(self._scenes)
         path = self._images_dir / f"scene-{index:03d}.png"
-        cv2.imwrite(str(path), image, _PNG)
+        # OpenCV's own writer would not tell of a full disk.
+        path.write_bytes(cv2.imencode(".png", image, _PNG)[1].tobytes())
         box = (0, 0, self._width, self._height)
         self._scenes.append(
             Scene(

@@ -45,7 +45,7 @@ def test_each_kind_is_charged_to_its_own_account(kind: FailureKind, paid: dict[s
     assert tries.exposed_s == 20
 
 
-@pytest.mark.parametrize("kind", set(FailureKind) - {FailureKind.LOST})
+@pytest.mark.parametrize("kind", [kind for kind in FailureKind if kind is not FailureKind.LOST])
 def test_losses_count_in_a_row(kind: FailureKind) -> None:
     tries = charge(ItemTries(losses=7), failure(kind), NOW_S, CALM)
 
