@@ -312,7 +312,9 @@ def _fail(error: Exception, code: int) -> None:
     if logs.for_machines():
         logger.error("%s", error)
     else:
-        err_console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        err_console.print(
+            f"error: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True
+        )
     sys.exit(code)
 
 

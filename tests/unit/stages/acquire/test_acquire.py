@@ -230,7 +230,7 @@ def test_an_id_that_does_not_belong_to_its_address_is_rejected(
 
 
 def test_an_article_is_not_for_this_room(tmp_path: Path, config: AcquireConfig) -> None:
-    with pytest.raises(ValueError, match="article"):
+    with pytest.raises(Rejected, match="not_a_video: an article"):
         acquire(Item(id="pmc:PMC1", uri="pmc:PMC1"), tmp_path, config)
 
 
