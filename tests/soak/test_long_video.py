@@ -34,6 +34,7 @@ def extracted(kind: str, duration_s: float, folder: Path) -> int:
         peak_bytes = max(peak_bytes, peak_of(process.pid))
         time.sleep(0.05)
     assert process.returncode == 0
+    assert peak_bytes > 0
 
     found = json.loads(out.read_text())
     timing, size = found["timing"], found["video"]
