@@ -1,7 +1,8 @@
 """Training beside a bare open_clip loop, and two workers beside one, at a fixed global batch.
 
 The bare loop is what open_clip's README has: its model, its `ClipLoss`, AdamW, the same batches
-from memory and the same seed. Rounds are interleaved; medians of wall seconds a step.
+from memory and the same seed. Rounds are interleaved; medians of wall seconds a step. Losses drift
+apart by rounding alone: so the bare loop also runs on batches whose rows stand in reverse.
 
     python -m benchmarks.training [--steps 60] [--rounds 3]
 """
@@ -71,7 +72,10 @@ def config(folder: Path, steps: int, workers: int) -> MedpipeConfig:
 
 def measure(folder: Path, steps: int, rounds: int) -> dict[str, Any]:
     """Step times of the bare loop, of one worker and of two."""
-    ways = {"bare": bare, "one_worker": one_worker, "two_workers": two_workers}
+    ways = {
+        "bare": bare, "reversed": bare_reversed, "one_worker": one_worker,
+        "two_workers": two_workers,
+    }  # fmt: skip
     times: dict[str, list[float]] = {name: [] for name in ways}
     losses: dict[str, list[float]] = {}
     for number in range(rounds):
@@ -87,7 +91,7 @@ def measure(folder: Path, steps: int, rounds: int) -> dict[str, Any]:
             name: max(
                 abs(a - b) for a, b in zip(losses["bare"], losses[name], strict=True)
             )
-            for name in ("one_worker", "two_workers")
+            for name in ("reversed", "one_worker", "two_workers")
         },
     }  # fmt: skip
 
@@ -106,7 +110,14 @@ def _told(way: Any, folder: Path, steps: int, number: int, said: Any) -> None:
     said.put(way(folder, steps, number))
 
 
-def bare(folder: Path, steps: int, number: int) -> tuple[float, list[float]]:
+def bare_reversed(folder: Path, steps: int, number: int) -> tuple[float, list[float]]:
+    """The bare loop on the same batches, only that sums round otherwise."""
+    return bare(folder, steps, number, reverse=True)
+
+
+def bare(
+    folder: Path, steps: int, number: int, *, reverse: bool = False
+) -> tuple[float, list[float]]:
     """Wall seconds of a step in the bare loop, and the mean losses of ten steps each."""
     import open_clip
 
@@ -127,6 +138,8 @@ def bare(folder: Path, steps: int, number: int) -> tuple[float, list[float]]:
         (normalise(b.images), b.tokens)
         for _, b in loader.batches(Cursor(0, 0), settings.run.epochs)
     ]
+    if reverse:
+        batches = [(images.flip(0), tokens.flip(0)) for images, tokens in batches]
     model, loss_of = built.model.train(), open_clip.ClipLoss()
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
