@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from medpipe.errors import Rejected
-from medpipe.media.containers import open_media
+from medpipe.media.containers import open_media, packets_of
 from medpipe.media.soundtrack import copied_sound, encoded_sound, start_of
 
 # What MP4 takes as it is and players know.
@@ -136,7 +136,7 @@ def _packets(
             container.seek(int((start + from_s - back_s) * av.time_base))
         except FFmpegError:
             container.seek(0)
-        packets = (packet for packet in container.demux(stream) if packet.size)
+        packets = (packet for packet in packets_of(container, stream) if packet.size)
         first = next((packet for packet in packets if packet.is_keyframe), None)
         if first is not None and (back_s == _BACK_S[-1] or _is_by(first, start + from_s)):
             yield first

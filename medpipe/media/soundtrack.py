@@ -14,7 +14,7 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from medpipe.media.containers import open_media
+from medpipe.media.containers import open_media, packets_of
 
 _FRAME = 1024
 _RATES_HZ = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
@@ -66,7 +66,7 @@ def copied_sound(source: Path, out: OutputContainer, start_s: float, end_s: floa
             assert stream is not None, "it was there when the header was made"
             zero_s = start_s + start_of(container)
             _seek(container, zero_s)
-            for packet in container.demux(stream):
+            for packet in packets_of(container, stream):
                 if packet.pts is None or packet.time_base is None:
                     continue
                 at_s = float(packet.pts * packet.time_base)
@@ -139,7 +139,7 @@ def _samples(
 def _decoded(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Frames in order; what is broken is left out."""
     stream.codec_context.thread_count = 1
-    for packet in container.demux(stream):
+    for packet in packets_of(container, stream):
         try:
             yield from packet.decode()
         except FFmpegError:

@@ -10,7 +10,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from medpipe.errors import Rejected
-from medpipe.media.containers import open_media
+from medpipe.media.containers import open_media, packets_of
 
 
 def join_streams(picture: Path, sound: Path, target: Path) -> None:
@@ -32,8 +32,8 @@ def join_streams(picture: Path, sound: Path, target: Path) -> None:
         kept = (seen.streams.video[0], heard.streams.audio[0])
         written = [out.add_stream_from_template(stream) for stream in kept]
         flows = (
-            _packets(seen.demux(kept[0]), 0),
-            _packets(heard.demux(kept[1]), 1),
+            _packets(packets_of(seen, kept[0]), 0),
+            _packets(packets_of(heard, kept[1]), 1),
         )
         try:
             for _, number, packet in merge(*flows, key=lambda one: one[:2]):
