@@ -1,10 +1,8 @@
 """The main job on a real Ray cluster: what dies, what is fed to it, what it leaves behind."""
 
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -82,21 +80,36 @@ def workers(*titles: str) -> list[psutil.Process]:
     return found
 
 
+@contextmanager
+def hunting(most: int | None, *titles: str) -> Iterator[list[int]]:
+    """Kill workers by title as soon as they show, however short they live; yields their pids."""
+    killed: list[int] = []
+    stop = threading.Event()
+
+    def hunt() -> None:
+        while not stop.wait(0.01):
+            for process in workers(*titles):
+                if most is None or len(killed) < most:
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+                        killed.append(process.pid)
+
+    hunter = threading.Thread(target=hunt, daemon=True)
+    hunter.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        hunter.join()
+
+
 @pytest.mark.parametrize("kind", ["extract", "transcribe", "write"])
 def test_a_killed_worker_costs_one_try_and_no_row(
     kind: str, world: World, lectures: list[Path], calm: dict[str, list[str]]
 ) -> None:
-    killed: list[int] = []
-
-    def kill_once(driver: Driver) -> None:
-        if not killed:
-            for process in workers(kind, f"{kind.capitalize()}Worker"):
-                killed.append(process.pid)
-                os.kill(process.pid, signal.SIGKILL)
-                break
-
     world.feed(lectures)
-    outcome = world.run(kill_once)
+    with hunting(1, kind, f"{kind.capitalize()}Worker") as killed:
+        outcome = world.run()
 
     assert killed
     assert outcome.tally.done == 3
@@ -110,18 +123,8 @@ def test_an_item_that_kills_its_workers_becomes_a_dead_letter_and_nobody_else_su
     """Whatever listens to one item is killed, as a file that breaks its decoder would do."""
     world.feed([*bundled_lectures()[:1], *lectures[:2]])
     poison = world.queue.lease(1, lease_s=0.001)[0].item.id
-    stop = threading.Event()
-
-    def hunt() -> None:
-        while not stop.wait(0.01):
-            for process in workers(f"transcribe[{poison}]"):
-                process.kill()
-
-    hunter = threading.Thread(target=hunt, daemon=True)
-    hunter.start()
-    outcome = world.run()
-    stop.set()
-    hunter.join()
+    with hunting(None, f"transcribe[{poison}]"):
+        outcome = world.run()
 
     assert outcome.tally.done == 2
     assert outcome.tally.dead == 1
