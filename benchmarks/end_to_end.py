@@ -116,7 +116,8 @@ def curated(lectures: Path, out: Path) -> dict[str, Any]:
     ran, wall_s = command("run", lectures, "--out", out, "--recipe", "demo", "--json")
     dataset = Dataset(open_store(str(out)))
     cpu_s, media_s = cpu_by_stage(dataset)
-    samples = dataset.rows("samples", ["narrations", "duplicate_of"]).to_pylist()
+    rows = dataset.rows("samples", ["narrations", "part_of"]).to_pylist()
+    samples = [row for row in rows if row["part_of"] is None]
     kinds = Counter(n["kind"] for sample in samples for n in sample["narrations"])
     scores = score_lectures(dataset, sorted(lectures.glob("*.mp4")))
     return {

@@ -1,6 +1,5 @@
 """The walk of one item as a value, and its steps as functions; runs in process without Ray."""
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,10 +25,10 @@ from medpipe.dataset.rows import (
     sample_row,
     transcript_row,
 )
+from medpipe.drafts import drafts_of, kept_scenes, with_parts
 from medpipe.errors import Rejected
 from medpipe.media.audio import audio_blocks
 from medpipe.records import (
-    Alignment,
     AudioBlock,
     Drop,
     Extraction,
@@ -43,7 +42,7 @@ from medpipe.scheduling import Step
 from medpipe.secrets import mask
 from medpipe.stages.acquire import acquire
 from medpipe.stages.align import align
-from medpipe.stages.classify import Judgement, judge
+from medpipe.stages.classify import judge
 from medpipe.stages.clips import Clip, cut_clips, events_of, said_between
 from medpipe.stages.extract import extract
 from medpipe.stages.refine import METHOD as REFINER
@@ -161,36 +160,46 @@ def write(
     faults.at("write", ticket.item.id)
     with timings.stage("classify"):
         judged = judge((decode_image(data) for data in watched.images), config.classify)
-    scenes, drops = _kept_scenes(watched.extraction.scenes, judged)
+    scenes, drops = kept_scenes(watched.extraction.scenes, judged)
     with timings.stage("refine"):
         reading = refine(transcript, config.refine)
     with timings.stage("align"):
         aligned = align(reading, transcript, scenes, config.align)
-    drafts = list(_drafts(scenes, judged, watched.images, aligned, config.image.suffix))
+    whole = list(drafts_of(scenes, judged, watched.images, aligned, config.image.suffix))
+    with timings.stage("classify"):
+        drafts, parts = with_parts(whole, config.classify, config.image)
     clips, uncut = _clips(drafts, ticket, video, timings, config, cutter)
     drops += [*reading.drops, *aligned.drops, *uncut]
     origin = provenance(ticket, config, video)
+    extra = {"clips": len(clips), "parts": len(parts)}
     item = item_row(
         origin,
         video=video,
         language=transcript.language,
         rejection=None,
-        counts=_counts(scenes, drafts, transcript, drops) | {"clips": len(clips)},
+        counts=_counts(scenes, drafts, transcript, drops) | extra,
         trace=watched.extraction.points,
         cpu_s=timings.cpu_s,
         wall_s=timings.wall_s,
         cost_usd=config.prices.cost_usd(timings),
         word_shift_s=aligned.shift_s,
     )
-    siblings = [sample_id(ticket.item.id, draft.index) for draft in drafts]
     rows: dict[str, Iterable[dict[str, Any]]] = {
-        "samples": (sample_row(draft, siblings, origin) for draft in drafts),
+        "samples": _sample_rows(drafts, parts, origin),
         "transcripts": [transcript_row(transcript, origin)],
         "clips": clip_rows(clips, origin),
         "rejects": reject_rows(drops, origin),
         "items": [item],
     }
     return _put(store, ticket, origin, rows)
+
+
+def _sample_rows(
+    drafts: Sequence[SampleDraft], parts: Sequence[SampleDraft], origin: Provenance
+) -> Iterator[dict[str, Any]]:
+    siblings = [sample_id(origin.item.id, draft.index) for draft in drafts]
+    for draft in [*drafts, *parts]:
+        yield sample_row(draft, siblings, origin)
 
 
 def _put(
@@ -303,54 +312,6 @@ def provenance(ticket: Ticket, config: MedpipeConfig, video: Video | None) -> Pr
 def _public_url(uri: str | None) -> str | None:
     """A web address as a row may keep it, without what signs it; None for a local file."""
     return mask(uri) if uri and uri.startswith(("http://", "https://")) else None
-
-
-def _kept_scenes(
-    scenes: Sequence[Scene], judged: Sequence[Judgement]
-) -> tuple[list[Scene], list[Drop]]:
-    kept, drops = [], []
-    for scene, verdict in zip(scenes, judged, strict=True):
-        if verdict.blank:
-            drops.append(
-                Drop(
-                    stage="classify",
-                    kind="image",
-                    code="blank_image",
-                    detail=f"contrast {verdict.contrast:.1f}",
-                    start_s=scene.start_s,
-                    end_s=scene.end_s,
-                )
-            )
-        else:
-            kept.append(scene)
-    return kept, drops
-
-
-def _drafts(
-    scenes: Sequence[Scene],
-    judged: Sequence[Judgement],
-    images: Sequence[bytes],
-    aligned: Alignment,
-    suffix: str,
-) -> Iterator[SampleDraft]:
-    """One draft for each distinct image; scenes that show it again add their narrations."""
-    groups: dict[int, list[Scene]] = {}
-    for scene in scenes:
-        first = judged[scene.index].same_as
-        groups.setdefault(scene.index if first is None else first, []).append(scene)
-    for index, (first, shown) in enumerate(groups.items()):
-        places = {scene.index for scene in shown}
-        yield SampleDraft(
-            index=index,
-            image=images[first],
-            suffix=suffix,
-            sha256=hashlib.sha256(images[first]).hexdigest(),
-            phash=judged[first].phash,
-            contrast=judged[first].contrast,
-            sharpness=judged[first].sharpness,
-            scenes=shown,
-            narrations=[n for n in aligned.narrations if n.scene in places],
-        )
 
 
 def _clips(

@@ -78,7 +78,14 @@ def text(rgb: Rgb, at: tuple[float, float], words: str, px: float, ink: tuple[in
 
 
 def slide(lot: int, size: tuple[int, int], pictures: tuple[str, ...], bullets: int = 3) -> Rgb:
-    """Return a slide: title or none, one to three pictures, some lines of text.
+    """Return the slide of `laid_out` alone."""
+    return laid_out(lot, size, pictures, bullets)[0]
+
+
+def laid_out(
+    lot: int, size: tuple[int, int], pictures: tuple[str, ...], bullets: int = 3
+) -> tuple[Rgb, list[Box]]:
+    """Return a slide (title or none, one to three pictures, some lines of text) and its pictures.
 
     Args:
         lot: Decides layout, colours and words.
@@ -103,15 +110,15 @@ def slide(lot: int, size: tuple[int, int], pictures: tuple[str, ...], bullets: i
         frame = text(frame, (0.03 * wide, top / 2), title, 0.06 * tall, light)
     split = float(rng.choice([0.55, 0.62, 0.7]))
     rim, inner = round(0.03 * tall), round(split * wide)
-    each = (inner - rim) // len(pictures)
+    each, boxes = (inner - rim) // len(pictures), []
     for k, name in enumerate(pictures):
         box = (rim + k * each, top + rim, rim + (k + 1) * each - rim // 2, tall - rim)
-        fit(load(name), frame, box)
+        boxes.append(fit(load(name), frame, box))
     lines = [" ".join(rng.choice(_WORDS, 3)) for _ in range(6)]
     for row, line in enumerate(lines[:bullets]):
         at = (inner + 0.04 * wide, top + (0.1 + 0.13 * row) * tall)
         frame = text(frame, at, f"- {line}", 0.042 * tall, ink)
-    return frame
+    return frame, boxes
 
 
 def lines_of_text(lot: int, size: tuple[int, int], letters: int | None = None) -> Rgb:

@@ -45,6 +45,8 @@ class SampleDraft:
     Attributes:
         index: Place among the item's samples.
         scenes: Where the image was shown; narrations name them by `Scene.index`.
+        part_of: Place of the sample that it was cut out of, or None.
+        parts: How many pictures were cut out of it.
     """
 
     index: int
@@ -56,6 +58,8 @@ class SampleDraft:
     sharpness: float
     scenes: Sequence[Scene]
     narrations: Sequence[Narration]
+    part_of: int | None = None
+    parts: int = 0
 
 
 def sample_id(item_id: str, index: int) -> str:
@@ -85,6 +89,8 @@ def sample_row(draft: SampleDraft, siblings: Sequence[str], origin: Provenance) 
         "flags": ["unrecovered"] if first.unrecovered_px else [],
         "narrations": [narration_row(n, place[n.scene]) for n in draft.narrations],
         "siblings": list(siblings),
+        "part_of": None if draft.part_of is None else sample_id(origin.item.id, draft.part_of),
+        "parts": draft.parts,
         "duplicate_of": None,
         "title": origin.item.title,
         "channel": origin.item.channel,

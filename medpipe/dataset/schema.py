@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _STRING = pa.string()
 _F32 = pa.float32()
@@ -103,6 +103,7 @@ ITEMS = _schema(
         trace_points=_I32,
         drops=_I32,
         clips=_I32,
+        parts=_I32,
     ),
     word_shift_s=_F64,  # was added to word times; null: no evidence for any
     trace=TRACE,  # the whole video's, t_s from its start, shares of the decoded frame
@@ -127,6 +128,8 @@ SAMPLES = _schema(
     flags=pa.list_(_STRING),
     narrations=pa.list_(NARRATION),
     siblings=pa.list_(_STRING),
+    part_of=_STRING,  # of a picture cut out of a sample, the id of that sample
+    parts=_I32,  # pictures that were cut out of this one
     duplicate_of=_STRING,
     title=_STRING,
     channel=_STRING,

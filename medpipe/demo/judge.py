@@ -94,7 +94,8 @@ def score_lectures(dataset: Dataset, lectures: Iterable[Path]) -> tuple[LectureS
         row["item_id"]: row["text"]
         for row in dataset.rows("transcripts", ["item_id", "text"]).to_pylist()
     }
-    samples = dataset.rows("samples", ["item_id", "scenes", "narrations"]).to_pylist()
+    columns = ["item_id", "scenes", "narrations", "part_of"]
+    samples = [s for s in dataset.rows("samples", columns).to_pylist() if s["part_of"] is None]
     scores = []
     for video in lectures:
         truth = json.loads(video.with_suffix(".truth.json").read_text("utf-8"))

@@ -208,6 +208,8 @@ def _facts(sample: Row, width: int, height: int) -> str:
     for domain in sample.get("domains") or ():
         facts.append(f"{foreign(domain.get('domain'))} {number(domain.get('score')) or 0:.2f}")
     facts += [foreign(flag) for flag in sample.get("flags") or ()]
+    if sample.get("part_of"):
+        facts.append(f"cut out of {foreign(sample['part_of'])}")
     if sample.get("duplicate_of"):
         facts.append(f"duplicate of {foreign(sample['duplicate_of'])}")
     return "".join(f"<span>{fact}</span>" for fact in facts)

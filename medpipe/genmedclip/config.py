@@ -42,6 +42,11 @@ class DataConfig(Record):
     version: int | None = Field(
         None, ge=0, description="Delta version of `samples` to pin; None: the newest at the start."
     )
+    pictures: Literal["best", "whole", "parts", "both"] = Field(
+        "best",
+        description="Whole images, pictures cut out of them, both, or (best) the cut ones where "
+        "there are any and else the whole.",
+    )
     domains: tuple[Domain, ...] = Field((), description="Only these domains; empty: all.")
     domain_alpha: float = Field(
         1.0,

@@ -33,7 +33,7 @@ _DOMAINS = [domain.value for domain in Domain]
 _THIN = [
     "item_id", "phash", "duplicate_of", "domains.list.element.domain",
     "domains.list.element.score", "narrations.list.element.kind",
-    "narrations.list.element.negated",
+    "narrations.list.element.negated", "part_of", "parts",
 ]  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def _extent(group: pq.RowGroupMetaData) -> tuple[int, int]:
 
 
 def _takes_part(table: pa.Table, config: DataConfig) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    fit = pc.is_null(table["duplicate_of"]).to_numpy()
+    fit = pc.is_null(table["duplicate_of"]).to_numpy() & _is_wanted_picture(table, config)
     wanted_kinds = {kind for kind, weight in config.caption_weights().items() if weight > 0}
     told = np.zeros(table.num_rows, np.bool_)
     for row, narrations in enumerate(table["narrations"].to_pylist()):
@@ -246,6 +246,21 @@ def _takes_part(table: pa.Table, config: DataConfig) -> np.ndarray[Any, np.dtype
         wanted = [_DOMAINS.index(domain.value) for domain in config.domains]
         fit &= np.isin(_best_domain(table), wanted)
     return np.asarray(fit, np.bool_)
+
+
+def _is_wanted_picture(table: pa.Table, config: DataConfig) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Rows by `pictures`; files of before schema version 3 hold whole images only."""
+    if "part_of" not in table.column_names:
+        return np.full(table.num_rows, config.pictures != "parts")
+    is_part = pc.is_valid(table["part_of"]).to_numpy()
+    is_cut = pc.fill_null(pc.greater(table["parts"], 0), False).to_numpy()
+    wanted = {
+        "best": is_part | ~is_cut,
+        "whole": ~is_part,
+        "parts": is_part,
+        "both": np.ones(table.num_rows, np.bool_),
+    }
+    return np.asarray(wanted[config.pictures], np.bool_)
 
 
 def _best_domain(table: pa.Table) -> Rows:

@@ -11,15 +11,17 @@ from medpipe.genmedclip.judging.registry import DatasetSpec, MedpipeSource
 from medpipe.genmedclip.judging.rows import Dropped
 from medpipe.storage import StorageConfig, open_store
 
-_COLUMNS = ["id", "item_id", "image", "narrations"]
+_COLUMNS = ["id", "item_id", "image", "narrations", "part_of"]
 
 
 def read(
     place: Place, spec: DatasetSpec, source: MedpipeSource, storage: StorageConfig | None
 ) -> Iterator[Example | Dropped]:
-    """Samples with what was said about them; negated narrations are left out."""
+    """Whole images with what was said about them; negated narrations are left out."""
     dataset = Dataset(open_store(f"{place.store.uri}/{place.key}", storage))
     for row in dataset.batches("samples", _COLUMNS):
+        if row["part_of"] is not None:
+            continue
         data = (row["image"] or {}).get("bytes")
         if not data:
             yield Dropped(row["id"], "missing_image", "the sample holds no picture")

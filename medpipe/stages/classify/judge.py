@@ -6,26 +6,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from medpipe.media.phash import perceptual_hash
-from medpipe.records import Record
+from medpipe.stages.classify.config import ClassifyConfig
 
 _THUMB_PX = 64
-
-
-class ClassifyConfig(Record):
-    """When an image is no image, and when two are one."""
-
-    min_contrast: float = Field(
-        4.0, ge=0, description="Standard deviation of luma below which an image is blank, 0..255."
-    )
-    same_hash_bits: int = Field(
-        3, ge=0, le=64, description="Most perceptual-hash bits in which equal images may differ."
-    )
-    same_mean_difference: float = Field(
-        2.0, ge=0, description="And their mean luma difference on a 64 x 64 thumbnail, 0..255."
-    )
 
 
 @dataclass(frozen=True, slots=True)

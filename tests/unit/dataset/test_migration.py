@@ -12,13 +12,16 @@ from medpipe import Dataset, open_store
 from medpipe.dataset import TABLES, Committer
 from tests.support.rows import put_item, rows_of
 
-# What version 2 added to the tables of version 1, by path.
+# What versions 2 and 3 added to the tables of version 1, by path.
 ADDED = {
     "samples.narrations.element.words.element.first_point",
     "samples.narrations.element.words.element.end_point",
     "samples.narrations.element.boxes.element.negated",
     "items.counts.clips",
     "items.word_shift_s",
+    "items.counts.parts",
+    "samples.part_of",
+    "samples.parts",
 }
 OLD_TABLES = [table for table in TABLES if table != "clips"]
 

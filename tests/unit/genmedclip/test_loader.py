@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="pip install 'medpipe[train]'")
 
 from benchmarks.pairs import Pair, region_pairs, write_pairs  # noqa: E402
-from medpipe.dataset import Committer  # noqa: E402
+from medpipe.dataset import Committer, write_item  # noqa: E402
 from medpipe.errors import ConfigError, Transient  # noqa: E402
 from medpipe.genmedclip import DataConfig, ModelConfig  # noqa: E402
 from medpipe.genmedclip.groups import Groups  # noqa: E402
@@ -24,7 +24,7 @@ from medpipe.genmedclip.order import Cursor  # noqa: E402
 from medpipe.storage import ObjectStore, StorageConfig, open_store  # noqa: E402
 from medpipe.storage.objects import FolderStore  # noqa: E402
 from tests.support import training  # noqa: E402
-from tests.support.rows import put_item  # noqa: E402
+from tests.support.rows import put_item, rows_of  # noqa: E402
 from tests.support.s3 import KEYS, make_bucket, s3_server  # noqa: E402
 
 TOKENIZE = build(ModelConfig(name="tiny")).tokenize
@@ -289,3 +289,26 @@ def test_large_jpeg_is_decoded_small_and_looks_the_same() -> None:
         cv2.resize(whole, (64, 64), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB
     )
     assert np.abs(small.astype(int) - straight).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("pictures", "indices"),
+    [("best", [1, 2]), ("whole", [0, 1]), ("parts", [2]), ("both", [0, 1, 2])],
+)
+def test_pictures_cut_out_of_an_image_stand_for_it(
+    tmp_path: Path, pictures: str, indices: list[int]
+) -> None:
+    store = open_store(str(tmp_path))
+    rows = rows_of("yt:slides", samples=3)
+    whole, _, part = rows["samples"]
+    whole["parts"] = 1
+    part["part_of"] = whole["id"]
+    manifest = write_item(
+        store, rows, item_id="yt:slides", generation=1, config_hash="c", verdict="done"
+    )
+    Committer(store).commit([manifest])
+
+    config = DataConfig(pictures=pictures, validation_share=0.0)
+    index = build_index(store, config)
+
+    assert sorted(index.row_in_group.tolist()) == indices
