@@ -113,9 +113,9 @@ def scores_of(look: Floats, weight: Floats, window: Gray) -> Floats:
     grey = look - _MIDDLE
     shown = window.astype(np.float32)
     shown -= _MIDDLE
-    common = _correlated(shown, force * grey)
+    common = correlated(shown, force * grey)
     np.multiply(shown, shown, out=shown)
-    scores = _correlated(shown, force)
+    scores = correlated(shown, force)
     scores -= 2 * common
     scores += np.float32((force * grey * grey).sum())
     np.maximum(scores, 0, out=scores)
@@ -123,7 +123,8 @@ def scores_of(look: Floats, weight: Floats, window: Gray) -> Floats:
     return np.asarray(scores, np.float32)
 
 
-def _correlated(picture: Floats, kernel: Floats) -> Floats:
+def correlated(picture: Floats, kernel: Floats) -> Floats:
+    """Sum of a picture's values under a kernel, with its top left at each place."""
     return cv2.matchTemplate(picture, kernel, cv2.TM_CCORR).astype(np.float32, copy=False)
 
 
@@ -138,10 +139,10 @@ def scores_over(look: Floats, cover: Floats, window: Gray) -> Floats:
     drawn_on = (cover > _LEAST_COVER).astype(np.float32)
     pixels, drawn, clear = float(drawn_on.sum()), look * cover * drawn_on, (1 - cover) * drawn_on
     shown = window.astype(np.float32)
-    with_look = _correlated(shown, drawn)
-    with_clear = _correlated(shown, clear)
+    with_look = correlated(shown, drawn)
+    with_clear = correlated(shown, clear)
     np.multiply(shown, shown, out=shown)
-    left = _correlated(shown, drawn_on)
+    left = correlated(shown, drawn_on)
     left += np.float32((drawn * drawn).sum()) - 2 * with_look
     with_clear -= np.float32((drawn * clear).sum())
     through = max(float((clear * clear).sum()), 1e-3)
