@@ -168,7 +168,7 @@ def write(
         aligned = align(reading, transcript, scenes, config.align)
     drafts = list(_drafts(scenes, judged, watched.images, aligned, config.image.suffix))
     clips, uncut = _clips(drafts, ticket, video, timings, config, cutter)
-    drops += [*reading.drops, *aligned.drops, *uncut]
+    drops += [*_damage(watched.extraction), *reading.drops, *aligned.drops, *uncut]
     origin = provenance(ticket, config, video)
     item = item_row(
         origin,
@@ -303,6 +303,14 @@ def provenance(ticket: Ticket, config: MedpipeConfig, video: Video | None) -> Pr
 def _public_url(uri: str | None) -> str | None:
     """A web address as a row may keep it, without what signs it; None for a local file."""
     return mask(uri) if uri and uri.startswith(("http://", "https://")) else None
+
+
+def _damage(extraction: Extraction) -> list[Drop]:
+    """What a damaged file kept from being seen."""
+    if not extraction.broken:
+        return []
+    told = f"{extraction.broken} pictures of {extraction.frames} decode in part or not at all"
+    return [Drop(stage="extract", kind="trace", code="damaged_file", detail=told)]
 
 
 def _kept_scenes(
