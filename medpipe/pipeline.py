@@ -169,7 +169,7 @@ def write(
     with timings.stage("classify"):
         drafts, parts = with_parts(whole, config.classify, config.image)
     clips, uncut = _clips(drafts, ticket, video, timings, config, cutter)
-    drops += [*reading.drops, *aligned.drops, *uncut]
+    drops += [*_damage(watched.extraction), *reading.drops, *aligned.drops, *uncut]
     origin = provenance(ticket, config, video)
     extra = {"clips": len(clips), "parts": len(parts)}
     item = item_row(
@@ -312,6 +312,14 @@ def provenance(ticket: Ticket, config: MedpipeConfig, video: Video | None) -> Pr
 def _public_url(uri: str | None) -> str | None:
     """A web address as a row may keep it, without what signs it; None for a local file."""
     return mask(uri) if uri and uri.startswith(("http://", "https://")) else None
+
+
+def _damage(extraction: Extraction) -> list[Drop]:
+    """What a damaged file kept from being seen."""
+    if not extraction.broken:
+        return []
+    told = f"{extraction.broken} pictures of {extraction.frames} decode in part or not at all"
+    return [Drop(stage="extract", kind="trace", code="damaged_file", detail=told)]
 
 
 def _clips(

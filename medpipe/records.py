@@ -301,14 +301,14 @@ class Extraction:
     """All that one decode pass saw.
 
     Attributes:
-        width_px: Of a decoded frame, before rotation and pixel aspect.
-        height_px: Of a decoded frame, before rotation and pixel aspect.
+        width_px: Of a decoded frame, before rotation and pixel aspect; as is height_px.
         duration_s: Presentation time of the last frame's end.
         frames: Decoded frames.
         decoder: Name of the codec that decoded.
         points: The whole video's trace, t_s from the video's start, shares of the decoded frame;
             at least 10 a second while a pointer is visible, gaps over 0.25 s mean unseen.
         scenes: In order of time, not overlapping.
+        broken: Coded pictures that could not be decoded, or only in part: the file is damaged.
     """
 
     width_px: int
@@ -318,6 +318,7 @@ class Extraction:
     decoder: str
     points: Trace
     scenes: tuple[Scene, ...]
+    broken: int = 0
 
 
 class Drop(Record):

@@ -84,6 +84,7 @@ def extraction_json(found: Extraction) -> dict[str, Any]:
             "duration_s": found.duration_s,
             "frames": found.frames,
             "decoder": found.decoder,
+            "broken": found.broken,
         },
         "points": [
             {

@@ -83,7 +83,7 @@ class VideoReader:
             where a stamp is there.
         duration_s: As the container says, or 0; after reading, the end of the last frame.
         frames: Seen so far, with those that were left out.
-        broken: Packets that could not be read or decoded so far.
+        broken: Packets that could not be decoded, and frames that were only in part, so far.
     """
 
     def __init__(
@@ -170,6 +170,7 @@ class VideoReader:
             in_a_row = 0
             for frame in frames:
                 if isinstance(frame, VideoFrame):
+                    self.broken += frame.is_corrupt
                     yield frame
 
     def _is_spared(self, packet: "Packet[VideoStream]") -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from medpipe.stages.extract.background import background
 from medpipe.stages.extract.blobs import Blob, find_blobs
 from medpipe.stages.extract.bridge import bridge
+from medpipe.stages.extract.fits import Fits
 from medpipe.stages.extract.ghosts import find_ghosts, is_contradicted
 from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
 from medpipe.stages.extract.hold import hold
@@ -53,6 +54,7 @@ class Bank:
         last_s: When that was.
         seed: A common pointer that the video shows, for where nothing else is known.
         seedless: Chunks that were searched for one.
+        fits: Which blobs of this chunk are like which.
     """
 
     quarter_turns: int = 0
@@ -61,6 +63,7 @@ class Bank:
     last_s: float = -np.inf
     seed: Template | None = None
     seedless: int = 0
+    fits: Fits = field(default_factory=Fits)
     _tried: dict[Blob, tuple[int, Place | None]] = field(default_factory=dict)
 
     def place(self, blob: Blob) -> Place | None:
@@ -88,6 +91,7 @@ class Bank:
     def forget(self) -> None:
         """Let go of the blobs of a chunk."""
         self._tried.clear()
+        self.fits.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -216,7 +220,7 @@ def _learn_from(views: list[View], bank: Bank, level: float) -> None:
         if len(unsure) < _FEWEST_TO_LEARN:
             return
         fewest = _FEWEST_FOR_MORE if bank.templates else _FEWEST_TO_LEARN
-        template = learn(list(unsure), views[0].behind, level)
+        template = learn(list(unsure), views[0].behind, level, bank.fits)
         if template is None or template.places < fewest:
             return
         better = sum(

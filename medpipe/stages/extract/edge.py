@@ -183,6 +183,7 @@ class _Session:
             reader.decoder,
             points,
             tuple(_with_trace(scene, points) for scene in self._scenes),
+            reader.broken,
         )
 
 

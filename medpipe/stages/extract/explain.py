@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.stages.extract.blobs import Blob
-from medpipe.stages.extract.template import Match, Template, vertex
+from medpipe.stages.extract.template import Match, Template, correlated, vertex
+
+_MIDDLE = np.float32(128)
 
 Floats = NDArray[np.float32]
 
@@ -46,19 +48,22 @@ def account(template: Template, blob: Blob, *, behind: bool = False) -> Account 
         return None
     part = np.s_[wy - blob.wy :, wx - blob.wx :]
     rows, columns = now.shape
-    shown, base = now.astype(np.float32), blob.behind[part][:rows, :columns].astype(np.float32)
-    gap = (shown - base) ** 2
-    if behind:
-        shown = base
-    force = template.weight**2
-    left = cv2.matchTemplate(shown, template.look, cv2.TM_SQDIFF, mask=template.weight)
-    below = cv2.matchTemplate(gap, force, cv2.TM_CCORR)
-    gain = np.asarray(below - np.maximum(left, 0), np.float32)
+    base = blob.behind[part][:rows, :columns].astype(np.float32) - _MIDDLE
+    gap = (now.astype(np.float32) - _MIDDLE - base) ** 2
+    shown = base if behind else now.astype(np.float32) - _MIDDLE
+    force, look = template.weight**2, template.look - _MIDDLE
+    # gap - (shown - look) ** 2 under the look, without its part that is the same everywhere.
+    drawn = force * look
+    gain = correlated(gap - shown * shown, force)
+    gain += 2 * correlated(shown, drawn)
     _, _, _, (x, y) = cv2.minMaxLoc(gain)
+    here = np.s_[y : y + height, x : x + width]
+    left = float((force * (shown[here] - look) ** 2).sum())
+    below = float((force * gap[here]).sum())
     whole = float(gap[blob.window_mask()[part][:rows, :columns]].sum())
-    under = max(float(below[y, x]), 1.0)
-    rms = float(np.sqrt(max(float(left[y, x]), 0.0) / max(float(force.sum()), 1e-6)))
+    under = max(below, 1.0)
+    rms = float(np.sqrt(left / max(float(force.sum()), 1e-6)))
     dx, dy = vertex(-gain[y], x), vertex(-gain[:, x], y)
     found = Match(wx + x + dx, wy + y + dy, rms)
-    best = float(gain[y, x])
+    best = below - left
     return Account(found, best / max(whole, under), best / under)

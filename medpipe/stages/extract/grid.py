@@ -65,6 +65,10 @@ class Layout:
         """Shrink a cropped picture to 8 pixels a block."""
         return shrink(picture, (self.columns * COARSE_PX, self.rows * COARSE_PX))
 
+    def means(self, coarse: Gray) -> NDArray[np.float32]:
+        """Mean grey level of each block of a coarse picture, (rows, columns)."""
+        return shrink(coarse, (self.columns, self.rows)).astype(np.float32)
+
     def blocks(self, picture: Gray) -> Gray:
         """View a contiguous cropped picture as (rows, block, columns, block)."""
         return picture.reshape(self.rows, self.block, self.columns, self.block)
@@ -108,6 +112,7 @@ class Delta:
         rows: (n,) block rows.
         columns: (n,) block columns.
         pixels: (n, block, block) uint8, what they show now.
+        means: (n,) float32, their mean grey levels.
         whole: (h, w) uint8, the whole picture instead, where most of it changed; else None.
         changed: (grid) bool, blocks that really changed; the renewed ones also hold neighbours.
         moved: (grid) bool, blocks whose mean changed: content, not noise.
@@ -117,6 +122,7 @@ class Delta:
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     pixels: Gray
+    means: NDArray[np.float32]
     whole: Gray | None
     changed: Mask
     moved: Mask
@@ -212,7 +218,9 @@ class ChangeGrid:
         self._level = level
         self._size = (layout.columns, layout.rows)
         self._kept = layout.coarse(first).copy()
-        self._thumb = self._shrunk(self._kept)
+        self._thumb = layout.means(self._kept)
+        self._last = self._kept
+        self._calm_level: float | None = None
 
     def see(self, picture: Gray) -> tuple[Delta | None, float]:
         """Take in one sample.
@@ -225,24 +233,28 @@ class ChangeGrid:
             more than the noise of this very sample.
         """
         coarse = self._layout.coarse(picture)
+        if self._calm_level is not None and np.array_equal(coarse, self._last):
+            return None, self._calm_level
+        delta, level = self._compared(picture, coarse)
+        self._last, self._calm_level = coarse, level if delta is None else None
+        return delta, level
+
+    def _compared(self, picture: Gray, coarse: Gray) -> tuple[Delta | None, float]:
         gap = np.asarray(cv2.absdiff(coarse, self._kept), np.uint8)
-        thumb = self._shrunk(coarse)
+        thumb = self._layout.means(coarse)
         shift = np.abs(thumb - self._thumb)
-        ripple = (self._shrunk(gap) - shift).ravel()
+        ripple = (self._layout.means(gap) - shift).ravel()
         rank = int(ripple.size * _NOISE_RANK)
         noise = float(np.partition(ripple, rank)[rank])
         level = float(np.clip(noise * _NOISE_TO_LEVEL, self._level, _HIGHEST_LEVEL))
-        strong = cv2.threshold(gap, level, 255, cv2.THRESH_BINARY)[1]
+        strong = np.asarray(cv2.threshold(gap, level, 255, cv2.THRESH_BINARY)[1], np.uint8)
         moved = shift > _MEAN_MOVED
         few = _STRONG_PIXELS * 255 / COARSE_PX**2 - 1
-        changed = (cv2.resize(strong, self._size, interpolation=cv2.INTER_AREA) >= few) | moved
+        changed = (shrink(strong, self._size) >= few) | moved
         if not changed.any():
             return None, level
         strength = float(shift[moved].mean()) if moved.any() else 0.0
         return self._renew(picture, coarse, thumb, changed, moved, strength), level
-
-    def _shrunk(self, coarse: Gray) -> NDArray[np.float32]:
-        return cv2.resize(coarse, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
     def _renew(
         self,
@@ -262,7 +274,8 @@ class ChangeGrid:
         if len(rows) > _WHOLE_SHARE * wide.size:
             rows, columns = np.nonzero(np.ones_like(wide))
             none = np.zeros((0, self._layout.block, self._layout.block), np.uint8)
-            return Delta(rows, columns, none, picture.copy(), changed, moved, strength)
+            means = thumb.ravel()
+            return Delta(rows, columns, none, means, picture.copy(), changed, moved, strength)
         side, rest = self._layout.block, (self._layout.rows, self._layout.columns)
         view = np.lib.stride_tricks.as_strided(
             picture,
@@ -270,4 +283,5 @@ class ChangeGrid:
             (picture.strides[0] * side, picture.strides[0], side, 1),
             writeable=False,
         )
-        return Delta(rows, columns, view[rows, :, columns, :], None, changed, moved, strength)
+        pixels, means = view[rows, :, columns, :], thumb[rows, columns]
+        return Delta(rows, columns, pixels, means, None, changed, moved, strength)

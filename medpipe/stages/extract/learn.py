@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from medpipe.records import PointerKind
 from medpipe.stages.extract.blobs import Blob
 from medpipe.stages.extract.explain import account
+from medpipe.stages.extract.fits import Fit, Fits
 from medpipe.stages.extract.grid import Gray
-from medpipe.stages.extract.template import Template, scores_of, search
+from medpipe.stages.extract.template import Template, search
 from medpipe.stages.extract.tip import Shape, read_shape
 
 _MOST_CROPS = 16
@@ -44,13 +45,16 @@ def _rarest(template: Template, elsewhere: Gray) -> float:
     return found[1].rms if len(found) > 1 else np.inf
 
 
-def learn(blobs: Sequence[Blob], elsewhere: Gray, level: float) -> Template | None:
+def learn(
+    blobs: Sequence[Blob], elsewhere: Gray, level: float, fits: Fits | None = None
+) -> Template | None:
     """Learn a pointer's look from patches that moved.
 
     Args:
         blobs: Patches of one pointer and whatever else stood out.
         elsewhere: (h, w) uint8, a background; says how rare the look is.
         level: Grey levels that count as a change, the measure of the video's noise.
+        fits: What is known already of which patch is like which.
 
     Returns:
         The template, or None when too few distinct places agree on a look.
@@ -60,8 +64,9 @@ def learn(blobs: Sequence[Blob], elsewhere: Gray, level: float) -> Template | No
         return None
     alike = float(np.clip(_ALIKE_TO_LEVEL * level, _ALIKE_RMS, _LOOSEST_RMS))
     found = _learn_disc(crops, elsewhere)
-    for model in [] if found is not None else _models(crops, alike):
-        found = _refine(model, crops, elsewhere, alike)
+    models = [] if found is not None else _models(crops, alike, fits or Fits())
+    for model, places in models:
+        found = _refine(model, places, crops, elsewhere, alike)
         if found is not None:
             break
     return None if found is None else _sharpened(found, blobs, crops, elsewhere)
@@ -125,32 +130,22 @@ def _distinct(blobs: Sequence[Blob]) -> list[Blob]:
     return picked
 
 
-def _models(crops: list[Blob], alike: float) -> list[Blob]:
-    """Blobs that most others agree with, best first."""
+def _models(crops: list[Blob], alike: float, fits: Fits) -> list[tuple[Blob, list[Fit]]]:
+    """Blobs that most others agree with and where each crop shows them, best first."""
     ranked = []
     for model in crops:
-        fits = [_fit_raw(model, other)[0] for other in crops if other is not model]
-        friends = sum(rms < alike for rms in fits)
+        found = fits.of(model, crops)
+        rms = [fit[0] for fit, other in zip(found, crops, strict=True) if other is not model]
+        friends = sum(each < alike for each in rms)
         if friends + 1 >= _FEWEST_PLACES:
-            ranked.append((-(friends + 1) * model.area**0.5, float(np.median(fits)), model))
+            ranked.append((-(friends + 1) * model.area**0.5, float(np.median(rms)), model, found))
     ranked.sort(key=lambda row: row[:2])
-    return [model for _, _, model in ranked[:_MOST_MODELS]]
+    return [(model, found) for _, _, model, found in ranked[:_MOST_MODELS]]
 
 
-def _fit_raw(model: Blob, other: Blob) -> tuple[float, int, int]:
-    my, mx = model.y0 - model.wy, model.x0 - model.wx
-    height, width = model.mask.shape
-    window, wx, wy = other.window_for(width, height)
-    if window.shape[0] < height or window.shape[1] < width:
-        return np.inf, 0, 0
-    look = model.now[my : my + height, mx : mx + width].astype(np.float32)
-    scores = scores_of(look, model.mask.astype(np.float32), window)
-    low, _, (x, y), _ = cv2.minMaxLoc(scores)
-    return float(low) ** 0.5, int(x) + wx - other.wx, int(y) + wy - other.wy
-
-
-def _refine(model: Blob, crops: list[Blob], elsewhere: Gray, alike: float) -> Template | None:
-    fits = [_fit_raw(model, other) for other in crops]
+def _refine(
+    model: Blob, fits: list[Fit], crops: list[Blob], elsewhere: Gray, alike: float
+) -> Template | None:
     friends = [(o, x, y) for o, (rms, x, y) in zip(crops, fits, strict=True) if rms < alike]
     layers = _layers(friends, model.mask.shape)
     if len(layers[0]) < _FEWEST_PLACES:

@@ -104,16 +104,13 @@ def _slow_changes(chunk: Chunk, quiet: Mask, shaken: list[bool]) -> list[bool]:
     """
     slow = [False] * len(chunk)
     layout = chunk.layout
-    means = layout.blocks(chunk.first).mean((1, 3), dtype=np.float32)
+    means = layout.means(layout.coarse(chunk.first))
     past = [means.copy()]
     last_shaken = 0
     for index in range(1, len(chunk)):
         delta = chunk.deltas[index]
         if delta is not None:
-            pixels = delta.pixels
-            if delta.whole is not None:
-                pixels = layout.blocks(delta.whole)[delta.rows, :, delta.columns, :]
-            means[delta.rows, delta.columns] = pixels.mean((1, 2), dtype=np.float32)
+            means[delta.rows, delta.columns] = delta.means
         past = [*past[-_LAG_SAMPLES:], means.copy()]
         last_shaken = index if shaken[index] else last_shaken
         if delta is None or index - last_shaken < _LAG_SAMPLES or len(past) <= _LAG_SAMPLES:

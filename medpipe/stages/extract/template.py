@@ -7,11 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.records import PointerKind
-from medpipe.stages.extract.grid import Gray, soften
+from medpipe.stages.extract.grid import Gray, shrink, soften
 
 SHARP_PX = 0.7
 _PROMISING = 6
 _LEAST_COVER = 0.08
+_LARGE_WINDOW_PX = 1 << 15
+_LARGE_PROMISING = 3
+_LARGE_ROUGH_SIDE_PX = 7
+_ROUGHEST = 4.0
 _ROUGH_SIDE_PX = 5
 _ROUGH_DRAWN_SIDE_PX = 9
 _MIDDLE = np.float32(128)
@@ -83,7 +87,7 @@ class Match:
 
 
 def match(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
-    """Find the best place of a template in a window.
+    """Find the best place of a template in a window, roughly first in a large one.
 
     Args:
         template: What to look for.
@@ -94,6 +98,15 @@ def match(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
     Returns:
         The best place, or None if the window is smaller than the template.
     """
+    if window.size > _LARGE_WINDOW_PX:
+        factor = min(min(template.look.shape) / _LARGE_ROUGH_SIDE_PX, _ROUGHEST)
+        found = _roughly(window, template, factor, _LARGE_PROMISING) if factor > 1 else []
+        if found:
+            return replace(found[0], x=wx + found[0].x, y=wy + found[0].y)
+    return _exactly(template, window, wx, wy)
+
+
+def _exactly(template: Template, window: Gray, wx: int, wy: int) -> Match | None:
     height, width = template.look.shape
     if window.shape[0] < height or window.shape[1] < width:
         return None
@@ -113,9 +126,9 @@ def scores_of(look: Floats, weight: Floats, window: Gray) -> Floats:
     grey = look - _MIDDLE
     shown = window.astype(np.float32)
     shown -= _MIDDLE
-    common = _correlated(shown, force * grey)
+    common = correlated(shown, force * grey)
     np.multiply(shown, shown, out=shown)
-    scores = _correlated(shown, force)
+    scores = correlated(shown, force)
     scores -= 2 * common
     scores += np.float32((force * grey * grey).sum())
     np.maximum(scores, 0, out=scores)
@@ -123,7 +136,8 @@ def scores_of(look: Floats, weight: Floats, window: Gray) -> Floats:
     return np.asarray(scores, np.float32)
 
 
-def _correlated(picture: Floats, kernel: Floats) -> Floats:
+def correlated(picture: Floats, kernel: Floats) -> Floats:
+    """Sum of a picture's values under a kernel, with its top left at each place."""
     return cv2.matchTemplate(picture, kernel, cv2.TM_CCORR).astype(np.float32, copy=False)
 
 
@@ -138,10 +152,10 @@ def scores_over(look: Floats, cover: Floats, window: Gray) -> Floats:
     drawn_on = (cover > _LEAST_COVER).astype(np.float32)
     pixels, drawn, clear = float(drawn_on.sum()), look * cover * drawn_on, (1 - cover) * drawn_on
     shown = window.astype(np.float32)
-    with_look = _correlated(shown, drawn)
-    with_clear = _correlated(shown, clear)
+    with_look = correlated(shown, drawn)
+    with_clear = correlated(shown, clear)
     np.multiply(shown, shown, out=shown)
-    left = _correlated(shown, drawn_on)
+    left = correlated(shown, drawn_on)
     left += np.float32((drawn * drawn).sum()) - 2 * with_look
     with_clear -= np.float32((drawn * clear).sum())
     through = max(float((clear * clear).sum()), 1e-3)
@@ -170,23 +184,27 @@ def search(picture: Gray, template: Template, coarse: float) -> list[Match]:
     Returns:
         The most promising places that do not overlap, best first; none if it is too small.
     """
-    height, width = template.look.shape
     finest = _ROUGH_SIDE_PX if template.cover is None else _ROUGH_DRAWN_SIDE_PX
-    factor = max(1.0, min(coarse, min(height, width) / finest))
+    factor = max(1.0, min(coarse, min(template.look.shape) / finest))
+    return _roughly(picture, template, factor, _PROMISING)
+
+
+def _roughly(picture: Gray, template: Template, factor: float, most: int) -> list[Match]:
+    height, width = template.look.shape
     size = (round(width / factor), round(height / factor))
     small = (round(picture.shape[1] / factor), round(picture.shape[0] / factor))
     if small[0] < size[0] or small[1] < size[1]:
         return []
-    rough = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.uint8)
+    rough = shrink(picture, small)
     scores = template.shrunk(size).scores(rough) if factor > 1 else template.scores(picture)
     found: list[Match] = []
-    for _ in range(_PROMISING):
+    for _ in range(most):
         _, _, (x, y), _ = cv2.minMaxLoc(scores)
         ry, rx = size[1] // 2 + 1, size[0] // 2 + 1
         scores[max(y - ry, 0) : y + ry + 1, max(x - rx, 0) : x + rx + 1] = np.inf
         wx, wy = max(int(x * factor) - 4, 0), max(int(y * factor) - 4, 0)
         part = picture[wy : wy + height + 9, wx : wx + width + 9]
-        here = match(template, part, wx, wy)
+        here = _exactly(template, part, wx, wy)
         if here is not None:
             found.append(here)
     return sorted(found, key=lambda m: m.rms)

@@ -8,6 +8,7 @@ import pytest
 
 from medpipe.errors import Rejected
 from medpipe.media.video import open_video, plain_decode_cpu_s
+from tests.support.damage import damage
 
 
 def write_video(
@@ -27,6 +28,18 @@ def write_video(
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
             container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_noise(path: Path, frames: int = 40) -> Path:
+    rng = np.random.default_rng(3)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(frames):
+            image = rng.integers(0, 255, (48, 64, 3)).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode())
     return path
 
@@ -91,6 +104,20 @@ def test_broken_packets_are_skipped_and_counted(tmp_path: Path) -> None:
     assert 90 <= len(times) < 100
     assert reader.broken >= 1
     assert all(b > a for a, b in itertools.pairwise(times))
+
+
+def test_pictures_decoded_only_in_part_are_given_and_counted(tmp_path: Path) -> None:
+    whole = write_noise(tmp_path / "whole.mp4")
+    damaged = damage(whole, tmp_path / "damaged.mp4", picture=20)
+
+    counts = []
+    for path in (whole, damaged):
+        with open_video(path) as reader:
+            counts.append((sum(1 for _ in reader), reader.broken))
+
+    assert counts[0] == (40, 0)
+    assert counts[1][0] == 40
+    assert 1 <= counts[1][1] <= 40
 
 
 def test_a_file_that_is_no_video_is_rejected(tmp_path: Path) -> None:

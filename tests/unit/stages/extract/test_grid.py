@@ -50,3 +50,27 @@ def test_a_slow_fade_adds_up_to_a_change() -> None:
 
     assert seen[3] is None
     assert any(delta is not None and delta.moved.all() for delta in seen)
+
+
+def test_a_picture_shown_again_changes_nothing_and_one_that_comes_back_does() -> None:
+    layout = Layout.of(64, 48, 640)
+    first = np.full((48, 64), 100, np.uint8)
+    other = first.copy()
+    other[8:24, 16:32] = 160
+    grid = ChangeGrid(layout, first, 16)
+
+    seen = [grid.see(picture)[0] for picture in (first, first, other, other, first)]
+
+    assert [delta is not None for delta in seen] == [False, False, True, False, True]
+
+
+def test_a_change_says_the_mean_of_each_block_that_it_renews() -> None:
+    layout = Layout.of(1280, 720, 640)
+    first, second = (np.full((720, 1280), 100, np.uint8) for _ in range(2))
+    second[160:320, 320:640] = noise(1, (160, 320))
+    grid = ChangeGrid(layout, first, 16)
+
+    delta, _ = grid.see(second)
+
+    assert delta is not None
+    assert np.abs(delta.pixels.mean((1, 2)) - delta.means).max() < 1.5
