@@ -8,6 +8,7 @@ import numpy as np
 from medpipe.stages.extract.background import background
 from medpipe.stages.extract.blobs import Blob, find_blobs
 from medpipe.stages.extract.bridge import bridge
+from medpipe.stages.extract.contents import contents, without
 from medpipe.stages.extract.ghosts import find_ghosts, is_contradicted
 from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
 from medpipe.stages.extract.hold import hold
@@ -137,19 +138,17 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
     views = [_view(chunk, run, quiet) for run in runs if run.still]
     _learn(views, bank, chunk.level(0, len(chunk)))
     views = [_exorcise(chunk, view, quiet, bank) for view in views]
-    places: list[Place | None] = []
-    by_start = {view.run.start: view for view in views}
     swept = sweep(chunk, runs, bank.templates)
-    for run in runs:
-        sure = _within(swept, run)
-        if run.still:
-            found = _still_places(chunk, by_start[run.start], quiet, bank, sure)
-        else:
-            found = _moving_places(chunk, run, bank, sure)
-        places += found
-        bank.see(found, chunk.times_s[run.start : run.end])
+    known = bank.last, bank.last_s
+    places = _follow_runs(chunk, runs, views, quiet, bank, swept, [])
+    parts = contents(chunk, places, bank.templates)
+    if parts:
+        bank.last, bank.last_s = known
+        places = _follow_runs(chunk, runs, views, quiet, bank, swept, parts)
     places = _with_seed(chunk, runs, places, bank)
     places = moves(chunk, runs, places)
+    parts = contents(chunk, places, bank.templates)
+    places = [p if p is not None and without([p], parts) else None for p in places]
     drawn = [] if bank.seed is None else [bank.seed]
     places = hold(chunk, places, [*bank.templates, *drawn])
     places = bridge(places, runs, chunk.times_s, chunk.first.shape[1])
@@ -157,6 +156,29 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
     first = chunk.deltas[0]
     fresh = first is not None and is_content(first.changed & quiet, first.moved & quiet)
     return Seen(places, views, fresh, quiet)
+
+
+def _follow_runs(
+    chunk: Chunk,
+    runs: Sequence[Run],
+    views: Sequence[View],
+    quiet: Mask,
+    bank: Bank,
+    swept: Sequence[Place],
+    parts: Sequence[Place],
+) -> list[Place | None]:
+    """Follow the pointer from run to run; `parts` of the picture are no places of it."""
+    by_start = {view.run.start: view for view in views}
+    places: list[Place | None] = []
+    for run in runs:
+        sure = without(_within(swept, run), parts)
+        if run.still:
+            found = _still_places(chunk, by_start[run.start], quiet, bank, sure, parts)
+        else:
+            found = _moving_places(chunk, run, bank, sure)
+        places += found
+        bank.see(found, chunk.times_s[run.start : run.end])
+    return places
 
 
 def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
@@ -278,7 +300,12 @@ def _moving_places(
 
 
 def _still_places(
-    chunk: Chunk, view: View, quiet: Mask, bank: Bank, swept: list[Place]
+    chunk: Chunk,
+    view: View,
+    quiet: Mask,
+    bank: Bank,
+    swept: Sequence[Place],
+    parts: Sequence[Place],
 ) -> list[Place | None]:
     run = view.run
     places: list[Place] = list(swept)
@@ -297,7 +324,7 @@ def _still_places(
     last = bank.last_before(chunk.times_s[run.start])
     places += parked(chunk, run, view.behind, quiet, bank.templates, last, sure)
     places += loose_places(unknown, sure, run)
-    return follow(places, run, chunk.first.shape[1])
+    return follow(without(places, parts), run, chunk.first.shape[1])
 
 
 def _is_outrun(resting: Place, movers: list[Place]) -> bool:
