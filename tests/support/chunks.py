@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from medpipe.records import PointerKind
 from medpipe.stages.extract.cursors import draw
-from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout
+from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, soften
 from medpipe.stages.extract.template import Template
 
 Gray = NDArray[np.uint8]
@@ -36,10 +37,12 @@ def pointed(page: Gray, x: float, y: float, scale: float = 1.0) -> Gray:
 
 def arrow_look(*, distinct: bool = True, bound: float = 20.0) -> Template:
     """The look of that arrow as it would be learnt: without knowledge of what it covers."""
-    drawn = ARROW.template(255.0, 0.0, bound)
-    return Template(
-        drawn.look, drawn.weight, drawn.tip, drawn.kind, bound, 8, distinct=distinct, cover=None
-    )
+    height, width = ARROW.cover.shape
+    page = np.full((HEIGHT, WIDTH), 90, np.uint8)
+    shown = soften(pointed(page, 100 + ARROW.tip[0], 100 + ARROW.tip[1]))
+    look = shown[100 : 100 + height, 100 : 100 + width].astype(np.float32)
+    weight = np.where(ARROW.cover > 0.5, ARROW.cover, 0).astype(np.float32)
+    return Template(look, weight, ARROW.tip, PointerKind.ARROW, bound, 8, distinct=distinct)
 
 
 def chunk_of(pictures: Sequence[Gray]) -> Chunk:

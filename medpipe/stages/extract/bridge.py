@@ -15,6 +15,7 @@ _SAME_PX = 4.0
 _SAME_SHARE = 0.004
 _NEAR_PX = 48
 _LEAST_FIT = 0.9
+_AWAY_SHARE = 0.3
 
 
 def bridge(
@@ -74,6 +75,9 @@ def _rest(
 
 def _fill(filled: list[Place | None], start: int, end: int, a: Place, b: Place) -> None:
     fit = max(a.fit, b.fit, _LEAST_FIT)
+    away = [p for p in filled[start + 1 : end] if p is not None and apart(p, a) > _NEAR_PX]
+    if len(away) > _AWAY_SHARE * (end - start - 1):
+        return
     for index in range(start + 1, end):
         found = filled[index]
         if found is None or apart(found, a) > _NEAR_PX:

@@ -15,7 +15,7 @@ from medpipe.stages.extract.hold import hold
 from medpipe.stages.extract.learn import learn
 from medpipe.stages.extract.loose import loose_places
 from medpipe.stages.extract.moves import moves
-from medpipe.stages.extract.moving import moving_places
+from medpipe.stages.extract.moving import through
 from medpipe.stages.extract.parked import parked
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
 from medpipe.stages.extract.seeds import seed
@@ -146,10 +146,11 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
         bank.last, bank.last_s = known
         places = _follow_runs(chunk, runs, views, quiet, bank, swept, parts)
     places = _with_seed(chunk, runs, places, bank)
+    drawn = [] if bank.seed is None else [bank.seed]
+    places = through(chunk, runs, places, [*bank.templates, *drawn])
     places = moves(chunk, runs, places)
     parts = contents(chunk, places, bank.templates)
     places = [p if p is not None and without([p], parts) else None for p in places]
-    drawn = [] if bank.seed is None else [bank.seed]
     places = hold(chunk, places, [*bank.templates, *drawn])
     places = bridge(places, runs, chunk.times_s, chunk.first.shape[1])
     bank.forget()
@@ -175,7 +176,7 @@ def _follow_runs(
         if run.still:
             found = _still_places(chunk, by_start[run.start], quiet, bank, sure, parts)
         else:
-            found = _moving_places(chunk, run, bank, sure)
+            found = follow(sure, run, chunk.first.shape[1])
         places += found
         bank.see(found, chunk.times_s[run.start : run.end])
     return places
@@ -287,16 +288,6 @@ def _within(places: Sequence[Place], run: Run) -> list[Place]:
         for place in places
         if place.start < run.end and place.end > run.start
     ]
-
-
-def _moving_places(
-    chunk: Chunk, run: Run, bank: Bank, swept: Sequence[Place]
-) -> list[Place | None]:
-    found = follow(swept, run, chunk.first.shape[1])
-    if all(place is not None for place in found):
-        return found
-    other = moving_places(chunk, run, bank.templates, bank.last)
-    return [a or b for a, b in zip(found, other, strict=True)]
 
 
 def _still_places(
