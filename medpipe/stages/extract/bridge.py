@@ -15,6 +15,7 @@ _SAME_PX = 4.0
 _SAME_SHARE = 0.004
 _NEAR_PX = 48
 _LEAST_FIT = 0.9
+_AWAY_SHARE = 0.3
 
 
 def bridge(
@@ -49,7 +50,7 @@ def bridge(
         at_once = times_s[first[0]] - times_s[run.start] <= _AT_ONCE_S
         if before is not None and at_once:
             soon = times_s[first[0]] - times_s[before[0]] <= _LONGEST_S
-            if soon and _apart(before[1], first[1]) <= same_px:
+            if soon and apart(before[1], first[1]) <= same_px:
                 _fill(filled, before[0], first[0], before[1], first[1])
         to_the_end = times_s[run.end - 1] - times_s[last[0]] <= _AT_ONCE_S
         before = (last[0], last[1]) if to_the_end else None
@@ -68,17 +69,21 @@ def _rest(
             first, last = filled[a], filled[b]
             if first is None or last is None or times_s[b] - times_s[a] > _LONGEST_S:
                 continue
-            if b - a > 1 and _apart(first, last) <= same_px:
+            if b - a > 1 and apart(first, last) <= same_px:
                 _fill(filled, a, b, first, last)
 
 
 def _fill(filled: list[Place | None], start: int, end: int, a: Place, b: Place) -> None:
     fit = max(a.fit, b.fit, _LEAST_FIT)
+    away = [p for p in filled[start + 1 : end] if p is not None and apart(p, a) > _NEAR_PX]
+    if len(away) > _AWAY_SHARE * (end - start - 1):
+        return
     for index in range(start + 1, end):
         found = filled[index]
-        if found is None or _apart(found, a) > _NEAR_PX:
+        if found is None or apart(found, a) > _NEAR_PX:
             filled[index] = replace(a, start=index, end=index + 1, fit=fit)
 
 
-def _apart(a: Place, b: Place) -> float:
+def apart(a: Place, b: Place) -> float:
+    """Distance of two tips, picture pixels."""
     return float(np.hypot(a.x - b.x, a.y - b.y))

@@ -8,6 +8,7 @@ import numpy as np
 from medpipe.stages.extract.background import background
 from medpipe.stages.extract.blobs import Blob, find_blobs
 from medpipe.stages.extract.bridge import bridge
+from medpipe.stages.extract.contents import contents, without
 from medpipe.stages.extract.fits import Fits
 from medpipe.stages.extract.ghosts import find_ghosts, is_contradicted
 from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
@@ -15,7 +16,7 @@ from medpipe.stages.extract.hold import hold
 from medpipe.stages.extract.learn import learn
 from medpipe.stages.extract.loose import loose_places
 from medpipe.stages.extract.moves import moves
-from medpipe.stages.extract.moving import moving_places
+from medpipe.stages.extract.moving import through
 from medpipe.stages.extract.parked import parked
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
 from medpipe.stages.extract.seeds import seed
@@ -141,26 +142,48 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
     views = [_view(chunk, run, quiet) for run in runs if run.still]
     _learn(views, bank, chunk.level(0, len(chunk)))
     views = [_exorcise(chunk, view, quiet, bank) for view in views]
-    places: list[Place | None] = []
-    by_start = {view.run.start: view for view in views}
     swept = sweep(chunk, runs, bank.templates)
-    for run in runs:
-        sure = _within(swept, run)
-        if run.still:
-            found = _still_places(chunk, by_start[run.start], quiet, bank, sure)
-        else:
-            found = _moving_places(chunk, run, bank, sure)
-        places += found
-        bank.see(found, chunk.times_s[run.start : run.end])
+    known = bank.last, bank.last_s
+    places = _follow_runs(chunk, runs, views, quiet, bank, swept, [])
+    parts = contents(chunk, places, bank.templates)
+    if parts:
+        bank.last, bank.last_s = known
+        places = _follow_runs(chunk, runs, views, quiet, bank, swept, parts)
     places = _with_seed(chunk, runs, places, bank)
-    places = moves(chunk, runs, places)
     drawn = [] if bank.seed is None else [bank.seed]
+    places = through(chunk, runs, places, [*bank.templates, *drawn])
+    places = moves(chunk, runs, places)
+    parts = contents(chunk, places, bank.templates)
+    places = [p if p is not None and without([p], parts) else None for p in places]
     places = hold(chunk, places, [*bank.templates, *drawn])
     places = bridge(places, runs, chunk.times_s, chunk.first.shape[1])
     bank.forget()
     first = chunk.deltas[0]
     fresh = first is not None and is_content(first.changed & quiet, first.moved & quiet)
     return Seen(places, views, fresh, quiet)
+
+
+def _follow_runs(
+    chunk: Chunk,
+    runs: Sequence[Run],
+    views: Sequence[View],
+    quiet: Mask,
+    bank: Bank,
+    swept: Sequence[Place],
+    parts: Sequence[Place],
+) -> list[Place | None]:
+    """Follow the pointer from run to run; `parts` of the picture are no places of it."""
+    by_start = {view.run.start: view for view in views}
+    places: list[Place | None] = []
+    for run in runs:
+        sure = without(_within(swept, run), parts)
+        if run.still:
+            found = _still_places(chunk, by_start[run.start], quiet, bank, sure, parts)
+        else:
+            found = follow(sure, run, chunk.first.shape[1])
+        places += found
+        bank.see(found, chunk.times_s[run.start : run.end])
+    return places
 
 
 def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
@@ -271,18 +294,13 @@ def _within(places: Sequence[Place], run: Run) -> list[Place]:
     ]
 
 
-def _moving_places(
-    chunk: Chunk, run: Run, bank: Bank, swept: Sequence[Place]
-) -> list[Place | None]:
-    found = follow(swept, run, chunk.first.shape[1])
-    if all(place is not None for place in found):
-        return found
-    other = moving_places(chunk, run, bank.templates, bank.last)
-    return [a or b for a, b in zip(found, other, strict=True)]
-
-
 def _still_places(
-    chunk: Chunk, view: View, quiet: Mask, bank: Bank, swept: list[Place]
+    chunk: Chunk,
+    view: View,
+    quiet: Mask,
+    bank: Bank,
+    swept: Sequence[Place],
+    parts: Sequence[Place],
 ) -> list[Place | None]:
     run = view.run
     places: list[Place] = list(swept)
@@ -301,7 +319,7 @@ def _still_places(
     last = bank.last_before(chunk.times_s[run.start])
     places += parked(chunk, run, view.behind, quiet, bank.templates, last, sure)
     places += loose_places(unknown, sure, run)
-    return follow(places, run, chunk.first.shape[1])
+    return follow(without(places, parts), run, chunk.first.shape[1])
 
 
 def _is_outrun(resting: Place, movers: list[Place]) -> bool:

@@ -35,7 +35,7 @@ def hold(
     Returns:
         The places, with more of them.
     """
-    looks = {(*each.look.shape, each.kind): each.weight > _SOLID for each in templates}
+    looks = looks_of(templates)
     held = list(places)
     for index, place in enumerate(places):
         if place is None or place.fit > _MOST_FIT:
@@ -45,6 +45,11 @@ def hold(
         if before or after:
             _extend(chunk, held, index, place, looks)
     return held
+
+
+def looks_of(templates: Sequence[Template]) -> Looks:
+    """Which pixels looks surely cover, by what is known of a place: height, width and kind."""
+    return {(*each.look.shape, each.kind): each.weight > _SOLID for each in templates}
 
 
 def _extend(chunk: Chunk, held: list[Place | None], index: int, place: Place, looks: Looks) -> None:

@@ -31,6 +31,7 @@ _LOOSEST_RMS = 38.0
 _DISTINCT_CONTRAST = 22.0
 _DISTINCT_SHARE = 0.75
 _BOUND_SHARE = 0.7
+_LEAST_RARE = 1.0
 _ROUND = frozenset({PointerKind.LASER, PointerKind.HALO})
 _SMALLEST_DISC_PX = 20
 _DISC_FILL = 0.6
@@ -168,6 +169,9 @@ def _accepted(
     if telling < _FEWEST_PLACES - 1 or len(good) < _FEWEST_PLACES:
         return None
     rarest = _rarest(draft, elsewhere)
+    if rarest < _LEAST_RARE:
+        # The picture holds the very same thing twice: letters do, a pointer does not.
+        return None
     bound = float(np.clip(2.5 * np.median(good) + 6, _STRICTEST_BOUND, _LOOSEST_RMS))
     shape: Shape = read_shape(look, weight)
     mean = float((look * weight).sum() / weight.sum())

@@ -18,6 +18,9 @@ _ALONE_SHARE = 0.6
 _SIZE_SHARE = 0.5
 _AREA_SPAN = (0.3, 2.5)
 _SIDE_SPAN = 1.6
+_OUTLINE_SHARE = 0.6
+_SIDE_SLACK = 0.25
+_SIDE_SLACK_PX = 2.0
 _FIT = 0.85
 _LONGEST_REST_SHARE = 0.6
 _ROUND_SHARE = 0.6
@@ -84,7 +87,16 @@ def _behave(alike: list[Blob], worth: list[Blob], run: Run) -> bool:
         alone >= _ALONE_SHARE * seen
         and longest <= max(_LONGEST_REST_SHARE * seen, 15)
         and movers >= _FEWEST_PLACES
+        and _same_outline(alike) >= _OUTLINE_SHARE
     )
+
+
+def _same_outline(alike: list[Blob]) -> float:
+    """Share of blobs as wide and as high as most: a pointer keeps its size, flecks do not."""
+    sides = np.array([b.mask.shape for b in alike], np.float64)
+    usual = np.median(sides, axis=0)
+    near = np.abs(sides - usual) <= np.maximum(_SIDE_SLACK * usual, _SIDE_SLACK_PX)
+    return float(near.all(axis=1).mean())
 
 
 def _without_traces(alike: list[Blob]) -> list[Blob]:

@@ -19,6 +19,7 @@ _SIZES = (0.7, 1.3)
 _MOST_CHANGED = 0.02
 _EDGE_RATIO = 1.5
 _LEAST_PX = 20
+_SHORTEST_REST_SAMPLES = 3
 _RIM_PX = 3
 _MOST_PATCHES = 8
 _SAME_RMS = 10.0
@@ -96,8 +97,11 @@ def _follow_up(chunk: Chunk, filled: list[Place | None], index: int, step: int) 
     while last_same + 1 < len(states) and same[last_same + 1]:
         last_same += 1
     stop = states[last_same + 1][0] if last_same + 1 < len(states) else end
+    begin = states[first_same][0]
+    if stop - begin < _SHORTEST_REST_SAMPLES and begin > start and stop < end:
+        return
     tip = place.x - place.box[0], place.y - place.box[1]
-    for sample in range(states[first_same][0], stop):
+    for sample in range(begin, stop):
         if filled[sample] is None:
             box = (x, y, width, height)
             filled[sample] = replace(
