@@ -173,6 +173,8 @@ def _accepted(
     if telling < _FEWEST_PLACES - 1 or len(good) < _FEWEST_PLACES:
         return None
     rarest = _rarest(draft, elsewhere)
+    if rarest <= 0:
+        return None
     bound = float(np.clip(2.5 * np.median(good) + 6, _STRICTEST_BOUND, _LOOSEST_RMS))
     shape: Shape = read_shape(look, weight)
     mean = float((look * weight).sum() / weight.sum())
