@@ -8,10 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medpipe.stages.extract.grid import Mask
+from medpipe.stages.extract.grid import Gray, Layout, Mask
+from medpipe.stages.extract.track import Place
 
 _RIM_PX = 7
 _INPAINT_PX = 5
+_FOOTPRINT_RIM_PX = 4
+_LEVEL_SLACK = 4
 
 Colour = NDArray[np.uint8]
 
@@ -19,49 +22,77 @@ Colour = NDArray[np.uint8]
 class Picture(Protocol):
     """A whole frame that can still be turned into colours."""
 
+    def luma(self) -> Gray:
+        """(h, w) uint8."""
+        ...
+
     def bgr(self) -> Colour:
         """(h, w, 3) uint8."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Keeper:
-    """A whole frame and where not to trust it.
+class Kept:
+    """A whole frame that may become a clean image.
 
     Attributes:
+        time_s: When it is shown, seconds.
         picture: The frame.
-        covered: (h, w) bool: a pointer, or anything that is not background.
+        place: The pointer's place in it, or None.
+        level: Grey levels that counted as a change.
+        quiet: (grid) bool, blocks that rest now and then.
     """
 
+    time_s: float
     picture: Picture
-    covered: Mask
+    place: Place | None
+    level: float
+    quiet: Mask
 
 
-def clean_image(keepers: Sequence[Keeper]) -> tuple[Colour, int]:
+def clean_image(
+    kept: Sequence[Kept], behind: Gray, known: Mask, layout: Layout
+) -> tuple[Colour, Mask]:
     """Take one frame and mend its covered places from the others.
 
     Args:
-        keepers: At least one; later ones are trusted more.
+        kept: At least one; later ones are trusted more.
+        behind: (h, w) uint8, cropped luma of what is shown behind the pointer.
+        known: (h, w) bool, where that was seen.
+        layout: How the picture is divided.
 
     Returns:
-        (h, w, 3) uint8 in BGR, and the number of pixels that no frame shows and that were
-        filled from their surroundings.
+        (h, w, 3) uint8 in BGR, and (h, w) bool, the pixels that no frame shows.
     """
-    order = sorted(range(len(keepers)), key=lambda k: (int(keepers[k].covered.sum()), -k))
-    base = keepers[order[0]]
-    image = np.ascontiguousarray(base.picture.bgr())
-    missing = _grown(base.covered)
+    covers = [_covered(each, behind, known, layout) for each in kept]
+    order = sorted(range(len(kept)), key=lambda k: (int(covers[k].sum()), -k))
+    image = np.ascontiguousarray(kept[order[0]].picture.bgr())
+    missing = _grown(covers[order[0]])
     for k in order[1:]:
         if not missing.any():
-            return image, 0
-        known = missing & ~_grown(keepers[k].covered)
-        if known.any():
-            rows, columns = _box(known)
-            part = known[rows, columns]
-            image[rows, columns][part] = keepers[k].picture.bgr()[rows, columns][part]
-            missing &= ~known
-    left = int(missing.sum())
-    return (_inpaint(image, missing) if left else image), left
+            break
+        shown = missing & ~_grown(covers[k])
+        if shown.any():
+            rows, columns = _box(shown)
+            part = shown[rows, columns]
+            image[rows, columns][part] = kept[k].picture.bgr()[rows, columns][part]
+            missing &= ~shown
+    return image, missing
+
+
+def _covered(each: Kept, behind: Gray, known: Mask, layout: Layout) -> Mask:
+    """(h, w) bool, where a frame shows a pointer, or anything that is not background."""
+    luma = each.picture.luma()
+    covered = np.zeros(luma.shape, bool)
+    gap = (cv2.absdiff(layout.crop(luma), behind) > each.level + _LEVEL_SLACK).astype(np.uint8)
+    calm = cv2.medianBlur(gap, 3) > 0
+    covered[: gap.shape[0], : gap.shape[1]] = (calm & layout.spread(each.quiet)) | ~known
+    if each.place is not None:
+        x, y, width, height = each.place.box
+        rows = slice(max(y - _FOOTPRINT_RIM_PX, 0), max(y + height + _FOOTPRINT_RIM_PX, 0))
+        left = max(x - _FOOTPRINT_RIM_PX, 0)
+        covered[rows, left : max(x + width + _FOOTPRINT_RIM_PX, 0)] = True
+    return covered
 
 
 def _grown(covered: Mask) -> Mask:
@@ -75,7 +106,13 @@ def _box(mask: Mask) -> tuple[slice, slice]:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _inpaint(image: Colour, missing: Mask) -> Colour:
+def inpaint(image: Colour, missing: Mask) -> None:
+    """Fill pixels from their surroundings, in place.
+
+    Args:
+        image: (h, w, 3) uint8.
+        missing: (h, w) bool, at least one.
+    """
     rows, columns = _box(missing)
     pad = 4 * _INPAINT_PX
     rows = slice(max(rows.start - pad, 0), rows.stop + pad)
@@ -83,4 +120,3 @@ def _inpaint(image: Colour, missing: Mask) -> Colour:
     part = np.ascontiguousarray(image[rows, columns])
     hole = missing[rows, columns].astype(np.uint8)
     image[rows, columns] = cv2.inpaint(part, hole, _INPAINT_PX, cv2.INPAINT_TELEA)
-    return image

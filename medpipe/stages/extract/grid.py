@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ SOFT_PX = 1.0
 
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Layout:
         """Shrink a cropped picture to 8 pixels a block."""
         return shrink(picture, (self.columns * COARSE_PX, self.rows * COARSE_PX))
 
-    def blocks(self, picture: Gray) -> Gray:
+    def blocks(self, picture: NDArray[Pixel]) -> NDArray[Pixel]:
         """View a contiguous cropped picture as (rows, block, columns, block)."""
         return picture.reshape(self.rows, self.block, self.columns, self.block)
 
