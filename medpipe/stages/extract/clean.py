@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from medpipe.stages.extract.alike import compare
 from medpipe.stages.extract.grid import Gray, Layout, Mask
 from medpipe.stages.extract.track import Place
 
@@ -68,31 +69,59 @@ def clean_image(
     order = sorted(range(len(kept)), key=lambda k: (int(covers[k].sum()), -k))
     image = np.ascontiguousarray(kept[order[0]].picture.bgr())
     missing = _grown(covers[order[0]])
-    for k in order[1:]:
+    _take(image, missing, [(kept[k], covers[k]) for k in order[1:]])
+    if missing.any():
+        loose = [(kept[k], _without_recoded(kept[k], covers[k], behind, layout)) for k in order]
+        _take(image, missing, loose)
+    return image, missing
+
+
+def _take(image: Colour, missing: Mask, frames: Sequence[tuple[Kept, Mask]]) -> None:
+    """Fill missing pixels from frames that show them, in place."""
+    for each, covered in frames:
         if not missing.any():
-            break
-        shown = missing & ~_grown(covers[k])
+            return
+        shown = missing & ~_grown(covered)
         if shown.any():
             rows, columns = _box(shown)
             part = shown[rows, columns]
-            image[rows, columns][part] = kept[k].picture.bgr()[rows, columns][part]
+            image[rows, columns][part] = each.picture.bgr()[rows, columns][part]
             missing &= ~shown
-    return image, missing
 
 
 def _covered(each: Kept, behind: Gray, known: Mask, layout: Layout) -> Mask:
     """(h, w) bool, where a frame shows a pointer, or anything that is not background."""
     luma = each.picture.luma()
     covered = np.zeros(luma.shape, bool)
-    gap = (cv2.absdiff(layout.crop(luma), behind) > each.level + _LEVEL_SLACK).astype(np.uint8)
-    calm = cv2.medianBlur(gap, 3) > 0
-    covered[: gap.shape[0], : gap.shape[1]] = (calm & layout.spread(each.quiet)) | ~known
+    off = (cv2.absdiff(layout.crop(luma), behind) > each.level + _LEVEL_SLACK).astype(np.uint8)
+    calm = cv2.medianBlur(off, 3) > 0
+    covered[: off.shape[0], : off.shape[1]] = (calm & layout.spread(each.quiet)) | ~known
     if each.place is not None:
-        x, y, width, height = each.place.box
-        rows = slice(max(y - _FOOTPRINT_RIM_PX, 0), max(y + height + _FOOTPRINT_RIM_PX, 0))
-        left = max(x - _FOOTPRINT_RIM_PX, 0)
-        covered[rows, left : max(x + width + _FOOTPRINT_RIM_PX, 0)] = True
+        covered[_footprint(each.place)] = True
     return covered
+
+
+def _without_recoded(each: Kept, covered: Mask, behind: Gray, layout: Layout) -> Mask:
+    """What is covered but for blocks that show the background coded better or worse."""
+    luma = layout.crop(each.picture.luma())
+    blocks = layout.blocks(layout.crop(covered).copy())
+    rows, columns = np.nonzero(blocks.any(axis=(1, 3)))
+    now = layout.blocks(np.ascontiguousarray(luma))[rows, :, columns, :]
+    was = layout.blocks(behind)[rows, :, columns, :]
+    _, recoded = compare(now, was, np.ones(now.shape, bool), each.level + _LEVEL_SLACK)
+    blocks[rows[recoded], :, columns[recoded], :] = False
+    loose = covered.copy()
+    loose[: luma.shape[0], : luma.shape[1]] = blocks.reshape(luma.shape)
+    if each.place is not None:
+        loose[_footprint(each.place)] = True
+    return loose
+
+
+def _footprint(place: Place) -> tuple[slice, slice]:
+    x, y, width, height = place.box
+    rim = _FOOTPRINT_RIM_PX
+    rows = slice(max(y - rim, 0), max(y + height + rim, 0))
+    return rows, slice(max(x - rim, 0), max(x + width + rim, 0))
 
 
 def _grown(covered: Mask) -> Mask:

@@ -15,6 +15,7 @@ _TOGETHER_S = 0.5
 _LINK = np.ones((5, 5), np.uint8)
 _ALIKE = 0.6
 _LEAST_FULL = 0.6
+_SETTLED_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +87,37 @@ def find_content(events: Sequence[Event], layout: Layout, level: float) -> list[
     return sorted(content, key=lambda e: (e.first_s, e.block))
 
 
-def changes(content: Sequence[Event], least_apart_s: float) -> list[Change]:
+def changes(content: Sequence[Event], start_s: float, least_apart_s: float) -> list[Change]:
     """Join the times of new content between which no scene fits.
 
     Args:
         content: In order of their start.
+        start_s: When the run began.
         least_apart_s: Shortest rest that counts.
 
     Returns:
         Changes in order, at least that far apart.
     """
-    joined: list[Change] = []
+    groups: list[list[Event]] = []
+    end_s = -np.inf
     for event in content:
-        if joined and event.first_s - joined[-1].last_s < least_apart_s:
-            last = joined.pop()
-            joined.append(Change(last.first_s, max(last.last_s, event.last_s)))
-        else:
-            joined.append(Change(event.first_s, event.last_s))
-    return joined
+        if event.first_s - end_s >= least_apart_s:
+            groups.append([])
+        groups[-1].append(event)
+        end_s = max(end_s, event.last_s)
+    return [_whole(group, start_s) for group in groups]
+
+
+def _whole(group: Sequence[Event], start_s: float) -> Change:
+    """One change of many blocks.
+
+    As a zoom comes to rest all blocks change, and the last few are late because a pointer crossed
+    them.
+    """
+    first_s = min(event.first_s for event in group)
+    share = _SETTLED_SHARE if first_s - start_s < _TOGETHER_S else 1.0
+    late_s = np.quantile([event.last_s for event in group], share, method="lower")
+    return Change(first_s, float(late_s))
 
 
 def picture_of(

@@ -1,5 +1,6 @@
 """Read a video once and write its clean images: the room's only file that touches the world."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,9 +10,10 @@ from medpipe.errors import Rejected
 from medpipe.media.video import Frame, VideoReader, open_video
 from medpipe.records import Extraction, Scene, Trace
 from medpipe.stages.extract.chunkwork import Bank, Seen, work_chunk
-from medpipe.stages.extract.clean import Kept, clean_image, inpaint
+from medpipe.stages.extract.clean import Colour, Kept, clean_image, inpaint
 from medpipe.stages.extract.config import ExtractConfig
 from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout
+from medpipe.stages.extract.mend import Mender, Patch
 from medpipe.stages.extract.runs import Run
 from medpipe.stages.extract.stretch import Stay, Stretch
 from medpipe.stages.extract.track import Place
@@ -47,6 +49,7 @@ class _Session:
         self._changed_since_kept = True
         self._bank = Bank()
         self._stretch: Stretch | None = None
+        self._mender = Mender()
         self._rows: list[Row] = []
         self._scenes: list[Scene] = []
 
@@ -129,13 +132,15 @@ class _Session:
 
     def _add_scene(self, stay: Stay) -> None:
         image, missing = clean_image(stay.kept, stay.behind, stay.known, self._layout)
+        index = len(self._scenes)
+        patches = self._mender.see(index, image, missing)
         guessed = int(missing.sum())
         if guessed:
             inpaint(image, missing)
-        index = len(self._scenes)
         path = self._images_dir / f"scene-{index:03d}.png"
-        # OpenCV's own writer would not tell of a full disk.
-        path.write_bytes(cv2.imencode(".png", image, _PNG)[1].tobytes())
+        _write_png(path, image)
+        for scene in sorted({patch.scene for patch in patches}):
+            self._repair(scene, [patch for patch in patches if patch.scene == scene])
         box = (0, 0, self._width, self._height)
         self._scenes.append(
             Scene(
@@ -150,6 +155,16 @@ class _Session:
                 Trace.empty(),
             )
         )
+
+    def _repair(self, index: int, patches: list[Patch]) -> None:
+        """Put what a later scene showed into the image of an earlier one."""
+        scene = self._scenes[index]
+        image = np.asarray(cv2.imread(scene.image_path), np.uint8)
+        for patch in patches:
+            image[patch.part][patch.mask] = patch.pixels
+        _write_png(Path(scene.image_path), image)
+        left = scene.unrecovered_px - sum(len(patch.pixels) for patch in patches)
+        self._scenes[index] = replace(scene, unrecovered_px=left)
 
     def _row(self, time_s: float, place: Place) -> Row:
         # Places count from the middle of the first pixel, shares from its edge.
@@ -206,6 +221,11 @@ def extract(path: str | Path, images_dir: Path, config: ExtractConfig) -> Extrac
         return session.finish(reader)
 
 
+def _write_png(path: Path, image: Colour) -> None:
+    # OpenCV's own writer would not tell of a full disk.
+    path.write_bytes(cv2.imencode(".png", image, _PNG)[1].tobytes())
+
+
 def _with_trace(scene: Scene, points: Trace) -> Scene:
     part = points.between(scene.start_s, scene.end_s)
     shifted = Trace(
@@ -215,14 +235,4 @@ def _with_trace(scene: Scene, points: Trace) -> Scene:
         part.confidence,
         part.kind,
     )
-    return Scene(
-        scene.index,
-        scene.start_s,
-        scene.end_s,
-        scene.image_path,
-        scene.width_px,
-        scene.height_px,
-        scene.box_px,
-        scene.unrecovered_px,
-        shifted,
-    )
+    return replace(scene, trace=shifted)

@@ -59,7 +59,7 @@ class Layout:
         """(rows, columns)."""
         return self.rows, self.columns
 
-    def crop(self, luma: Gray) -> Gray:
+    def crop(self, luma: NDArray[Pixel]) -> NDArray[Pixel]:
         """The part of a plane that the blocks cover; a view."""
         return luma[: self.rows * self.block, : self.columns * self.block]
 
