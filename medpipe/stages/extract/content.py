@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from medpipe.stages.extract.grid import Gray, Layout, Mask
 from medpipe.stages.extract.settle import Event, Settler
 
 _LONGEST_POINTER_BLOCKS = 13
-_SHORTEST_CONTENT_BLOCKS = 4
+_SHORTEST_CONTENT_BLOCKS = 5
 _TOGETHER_S = 0.5
-_LINK = np.ones((5, 5), np.uint8)
+_AT_ONCE_S = 0.5
+_LINK = np.ones((3, 3), np.uint8)
 _ALIKE = 0.6
 _LEAST_FULL = 0.6
 _SETTLED_SHARE = 0.9
@@ -51,10 +53,15 @@ class _Patch:
     def long(self) -> int:
         return max(self.tall, self.wide)
 
-    def is_like(self, other: "_Patch") -> bool:
-        """Whether two patches have about one size."""
+    @property
+    def lasts_s(self) -> float:
+        return max(e.last_s for e in self.events) - min(e.first_s for e in self.events)
+
+    def is_half_of_move(self, other: "_Patch") -> bool:
+        """Whether two patches of about one size each changed at once."""
         pairs = ((self.tall, other.tall), (self.wide, other.wide))
-        return all(min(a, b) >= _ALIKE * max(a, b) for a, b in pairs)
+        alike = all(min(a, b) >= _ALIKE * max(a, b) for a, b in pairs)
+        return alike and max(self.lasts_s, other.lasts_s) <= _AT_ONCE_S
 
 
 def find_content(events: Sequence[Event], layout: Layout, level: float) -> list[Event]:
@@ -81,7 +88,7 @@ def find_content(events: Sequence[Event], layout: Layout, level: float) -> list[
         small = [p for p in patches if p.long <= _LONGEST_POINTER_BLOCKS]
         staying = _patches([e for p in small for e in p.events if id(e) not in back], layout)
         for patch in staying:
-            paired = any(p is not patch and p.is_like(patch) for p in staying)
+            paired = any(p is not patch and p.is_half_of_move(patch) for p in staying)
             if patch.full and patch.long >= _SHORTEST_CONTENT_BLOCKS and not paired:
                 content += patch.events
     return sorted(content, key=lambda e: (e.first_s, e.block))
@@ -111,13 +118,13 @@ def changes(content: Sequence[Event], start_s: float, least_apart_s: float) -> l
 def _whole(group: Sequence[Event], start_s: float) -> Change:
     """One change of many blocks.
 
-    As a zoom comes to rest all blocks change, and the last few are late because a pointer crossed
+    As a zoom comes to rest many blocks change at once, and the last few are late because a pointer crossed
     them.
     """
-    first_s = min(event.first_s for event in group)
-    share = _SETTLED_SHARE if first_s - start_s < _TOGETHER_S else 1.0
+    first_s = [event.first_s for event in group]
+    share = _SETTLED_SHARE if float(np.median(first_s)) - start_s < _TOGETHER_S else 1.0
     late_s = np.quantile([event.last_s for event in group], share, method="lower")
-    return Change(first_s, float(late_s))
+    return Change(min(first_s), float(late_s))
 
 
 def picture_of(
@@ -193,17 +200,42 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
 def _patches(events: Sequence[Event], layout: Layout) -> list[_Patch]:
     if not events:
         return []
-    hit = np.zeros(layout.grid, np.uint8)
+    hit = np.zeros(layout.grid, bool)
     for event in events:
-        hit[event.block] = 1
-    _, labels = cv2.connectedComponents(cv2.dilate(hit, _LINK))
+        hit[event.block] = True
+    labels = _linked(hit)
     of_label: dict[int, list[Event]] = {}
     for event in events:
         of_label.setdefault(int(labels[event.block]), []).append(event)
     patches = []
     for label in sorted(of_label):
-        rows, columns = zip(*(e.block for e in of_label[label]), strict=True)
-        tall, wide = max(rows) - min(rows) + 1, max(columns) - min(columns) + 1
-        full = len({e.block for e in of_label[label]}) >= _LEAST_FULL * max(tall, wide)
+        tall, wide, full = _extent(np.nonzero((labels == label) & hit))
         patches.append(_Patch(of_label[label], tall, wide, full))
     return patches
+
+
+def is_other(unlike: Mask) -> bool:
+    """Whether blocks that differ between two pictures make them two pictures.
+
+    Args:
+        unlike: (grid) bool.
+
+    Returns:
+        True if a patch of them is as large as content is; a few here and there are noise.
+    """
+    labels = _linked(unlike)
+    extents = [_extent(np.nonzero((labels == k) & unlike)) for k in range(1, int(labels.max()) + 1)]
+    return any(full and max(tall, wide) >= _SHORTEST_CONTENT_BLOCKS for tall, wide, full in extents)
+
+
+def _linked(hit: Mask) -> NDArray[np.int32]:
+    """Number the patches of blocks that lie close together."""
+    grown = cv2.dilate(hit.astype(np.uint8), _LINK)
+    return np.asarray(cv2.connectedComponents(grown)[1], np.int32)
+
+
+def _extent(blocks: tuple[NDArray[np.intp], ...]) -> tuple[int, int, bool]:
+    """Height and width of a patch, and whether its blocks lie close enough to be one thing."""
+    rows, columns = blocks
+    tall, wide = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+    return tall, wide, len(rows) >= _LEAST_FULL * max(tall, wide)

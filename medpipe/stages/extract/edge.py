@@ -106,16 +106,18 @@ class _Session:
         self._changed_since_kept, self._kept_at = True, -np.inf
 
     def _add_run(self, chunk: Chunk, seen: Seen, run: Run) -> None:
-        if self._stretch is None or run.start > 0 or seen.fresh:
+        stretch = self._stretch
+        same = run.start == 0 and not seen.fresh
+        if stretch is None or not (same or stretch.goes_on(chunk, run, seen.places)):
             self._close_stretch()
-            self._stretch = Stretch(chunk, run, seen.places)
+            stretch = self._stretch = Stretch(chunk, run, seen.places)
         level = chunk.level(run.start, run.end)
         kept = [
             Kept(chunk.times_s[index], frame, seen.places[index], level, seen.quiet)
             for index, frame in self._kept
             if run.start <= index < run.end
         ]
-        self._stretch.add(chunk, run, seen.places, seen.quiet, kept)
+        stretch.add(chunk, run, seen.places, seen.quiet, kept)
 
     def _close_stretch(self) -> None:
         if self._stretch is not None:

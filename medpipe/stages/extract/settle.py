@@ -16,6 +16,7 @@ _LOOK_S = 0.3
 _STAY_S = 0.6
 _LEVEL_SLACK = 4.0
 _LEAST_TOLD = 0.3
+_MOST_RECODED = 0.05
 _NEVER = -1.0
 
 Floats = NDArray[np.float64]
@@ -105,6 +106,25 @@ class Settler:
             if place is not None:
                 touched[_blocks_of(place, self._layout)] = True
             self._looked_s = now_s
+
+    def unlike(self, picture: Gray, place: Place | None, level: float) -> Mask:
+        """(grid) bool, blocks in which a picture shows something else than what stays.
+
+        Args:
+            picture: (h, w) uint8, cropped luma.
+            place: The pointer's place in it, or None.
+            level: Grey levels that count as a change.
+        """
+        grid, side = self._layout.grid, self._layout.block
+        rows, columns = np.indices(grid).reshape(2, -1)
+        view = self._layout.blocks
+        at = np.s_[rows, :, columns, :]
+        where = view(self.known)[at] & ~_hidden_of(place, rows, columns, side)
+        now, was = view(picture)[at], view(self.behind)[at]
+        many = ((gap(now, was) > level) & where).mean() > _MOST_RECODED
+        if many:
+            return np.ones(grid, bool)
+        return differs(now, was, where, level + _LEVEL_SLACK).reshape(grid)
 
     def forget(self, before_s: float) -> None:
         """Let go of events that were over before a time."""

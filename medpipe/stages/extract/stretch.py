@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from medpipe.stages.extract.clean import Kept
-from medpipe.stages.extract.content import changes, find_content, picture_of
+from medpipe.stages.extract.content import changes, find_content, is_other, picture_of
 from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
 from medpipe.stages.extract.runs import Run
 from medpipe.stages.extract.settle import Settler, hidden_by
 from medpipe.stages.extract.track import Place
+
+_CALM_SAMPLES = 2
+_LONGEST_POP_S = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +46,20 @@ class Stretch:
         self._start_s = self._end_s = start_s
         self._level = 0.0
         self._kept: list[Kept] = []
+
+    def goes_on(self, chunk: Chunk, run: Run, places: Sequence[Place | None]) -> bool:
+        """Whether a run that follows at once shows the same picture, as after a key frame.
+
+        Args:
+            chunk: The samples.
+            run: Of the same chunk as what was added last.
+            places: One entry a sample of the chunk: the pointer's place, or None.
+        """
+        index = min(run.start + _CALM_SAMPLES, run.end - 1)
+        if chunk.times_s[run.start] - self._end_s > _LONGEST_POP_S:
+            return False
+        picture = Replay(chunk).at(index)
+        return not is_other(self._settler.unlike(picture, places[index], self._level))
 
     def add(
         self,
