@@ -8,10 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medpipe.stages.extract.grid import Mask
+from medpipe.stages.extract.alike import compare
+from medpipe.stages.extract.grid import Gray, Layout, Mask
+from medpipe.stages.extract.track import Place
 
 _RIM_PX = 7
 _INPAINT_PX = 5
+_FOOTPRINT_RIM_PX = 4
+_LEVEL_SLACK = 4
 
 Colour = NDArray[np.uint8]
 
@@ -19,49 +23,105 @@ Colour = NDArray[np.uint8]
 class Picture(Protocol):
     """A whole frame that can still be turned into colours."""
 
+    def luma(self) -> Gray:
+        """(h, w) uint8."""
+        ...
+
     def bgr(self) -> Colour:
         """(h, w, 3) uint8."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Keeper:
-    """A whole frame and where not to trust it.
+class Kept:
+    """A whole frame that may become a clean image.
 
     Attributes:
+        time_s: When it is shown, seconds.
         picture: The frame.
-        covered: (h, w) bool: a pointer, or anything that is not background.
+        place: The pointer's place in it, or None.
+        level: Grey levels that counted as a change.
+        quiet: (grid) bool, blocks that rest now and then.
     """
 
+    time_s: float
     picture: Picture
-    covered: Mask
+    place: Place | None
+    level: float
+    quiet: Mask
 
 
-def clean_image(keepers: Sequence[Keeper]) -> tuple[Colour, int]:
+def clean_image(
+    kept: Sequence[Kept], behind: Gray, known: Mask, layout: Layout
+) -> tuple[Colour, Mask]:
     """Take one frame and mend its covered places from the others.
 
     Args:
-        keepers: At least one; later ones are trusted more.
+        kept: At least one; later ones are trusted more.
+        behind: (h, w) uint8, cropped luma of what is shown behind the pointer.
+        known: (h, w) bool, where that was seen.
+        layout: How the picture is divided.
 
     Returns:
-        (h, w, 3) uint8 in BGR, and the number of pixels that no frame shows and that were
-        filled from their surroundings.
+        (h, w, 3) uint8 in BGR, and (h, w) bool, the pixels that no frame shows.
     """
-    order = sorted(range(len(keepers)), key=lambda k: (int(keepers[k].covered.sum()), -k))
-    base = keepers[order[0]]
-    image = np.ascontiguousarray(base.picture.bgr())
-    missing = _grown(base.covered)
-    for k in order[1:]:
+    covers = [_covered(each, behind, known, layout) for each in kept]
+    order = sorted(range(len(kept)), key=lambda k: (int(covers[k].sum()), -k))
+    image = np.ascontiguousarray(kept[order[0]].picture.bgr())
+    missing = _grown(covers[order[0]])
+    _take(image, missing, [(kept[k], covers[k]) for k in order[1:]])
+    if missing.any():
+        loose = [(kept[k], _without_recoded(kept[k], covers[k], behind, layout)) for k in order]
+        _take(image, missing, loose)
+    return image, missing
+
+
+def _take(image: Colour, missing: Mask, frames: Sequence[tuple[Kept, Mask]]) -> None:
+    """Fill missing pixels from frames that show them, in place."""
+    for each, covered in frames:
         if not missing.any():
-            return image, 0
-        known = missing & ~_grown(keepers[k].covered)
-        if known.any():
-            rows, columns = _box(known)
-            part = known[rows, columns]
-            image[rows, columns][part] = keepers[k].picture.bgr()[rows, columns][part]
-            missing &= ~known
-    left = int(missing.sum())
-    return (_inpaint(image, missing) if left else image), left
+            return
+        shown = missing & ~_grown(covered)
+        if shown.any():
+            rows, columns = _box(shown)
+            part = shown[rows, columns]
+            image[rows, columns][part] = each.picture.bgr()[rows, columns][part]
+            missing &= ~shown
+
+
+def _covered(each: Kept, behind: Gray, known: Mask, layout: Layout) -> Mask:
+    """(h, w) bool, where a frame shows a pointer, or anything that is not background."""
+    luma = each.picture.luma()
+    covered = np.zeros(luma.shape, bool)
+    off = (cv2.absdiff(layout.crop(luma), behind) > each.level + _LEVEL_SLACK).astype(np.uint8)
+    calm = cv2.medianBlur(off, 3) > 0
+    covered[: off.shape[0], : off.shape[1]] = (calm & layout.spread(each.quiet)) | ~known
+    if each.place is not None:
+        covered[_footprint(each.place)] = True
+    return covered
+
+
+def _without_recoded(each: Kept, covered: Mask, behind: Gray, layout: Layout) -> Mask:
+    """What is covered but for blocks that show the background coded better or worse."""
+    luma = layout.crop(each.picture.luma())
+    blocks = layout.blocks(layout.crop(covered).copy())
+    rows, columns = np.nonzero(blocks.any(axis=(1, 3)))
+    now = layout.blocks(np.ascontiguousarray(luma))[rows, :, columns, :]
+    was = layout.blocks(behind)[rows, :, columns, :]
+    _, recoded = compare(now, was, np.ones(now.shape, bool), each.level + _LEVEL_SLACK)
+    blocks[rows[recoded], :, columns[recoded], :] = False
+    loose = covered.copy()
+    loose[: luma.shape[0], : luma.shape[1]] = blocks.reshape(luma.shape)
+    if each.place is not None:
+        loose[_footprint(each.place)] = True
+    return loose
+
+
+def _footprint(place: Place) -> tuple[slice, slice]:
+    x, y, width, height = place.box
+    rim = _FOOTPRINT_RIM_PX
+    rows = slice(max(y - rim, 0), max(y + height + rim, 0))
+    return rows, slice(max(x - rim, 0), max(x + width + rim, 0))
 
 
 def _grown(covered: Mask) -> Mask:
@@ -75,7 +135,13 @@ def _box(mask: Mask) -> tuple[slice, slice]:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _inpaint(image: Colour, missing: Mask) -> Colour:
+def inpaint(image: Colour, missing: Mask) -> None:
+    """Fill pixels from their surroundings, in place.
+
+    Args:
+        image: (h, w, 3) uint8.
+        missing: (h, w) bool, at least one.
+    """
     rows, columns = _box(missing)
     pad = 4 * _INPAINT_PX
     rows = slice(max(rows.start - pad, 0), rows.stop + pad)
@@ -83,4 +149,3 @@ def _inpaint(image: Colour, missing: Mask) -> Colour:
     part = np.ascontiguousarray(image[rows, columns])
     hole = missing[rows, columns].astype(np.uint8)
     image[rows, columns] = cv2.inpaint(part, hole, _INPAINT_PX, cv2.INPAINT_TELEA)
-    return image

@@ -1,6 +1,6 @@
 """Read a video once and write its clean images: the room's only file that touches the world."""
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,10 +9,13 @@ import numpy as np
 from medpipe.errors import Rejected
 from medpipe.media.video import Frame, VideoReader, open_video
 from medpipe.records import Extraction, Scene, Trace
-from medpipe.stages.extract.chunkwork import Bank, Seen, View, work_chunk
-from medpipe.stages.extract.clean import Keeper, clean_image
+from medpipe.stages.extract.chunkwork import Bank, Seen, work_chunk
+from medpipe.stages.extract.clean import Colour, Kept, clean_image, inpaint
 from medpipe.stages.extract.config import ExtractConfig
-from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, Mask
+from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout
+from medpipe.stages.extract.mend import Mender, Patch
+from medpipe.stages.extract.runs import Run
+from medpipe.stages.extract.stretch import Stay, Stretch
 from medpipe.stages.extract.track import Place
 
 _EARLY_SAMPLE = 0.25
@@ -21,7 +24,6 @@ _KEEP_SOON_S = 0.35
 _KEEP_LATER_S = 0.8
 _SOON_S = 1.5
 _SHAKEN_SHARE = 0.05
-_FOOTPRINT_RIM_PX = 4
 _PNG = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -30,15 +32,6 @@ _PNG = (
 )
 
 Row = tuple[float, float, float, float, int]
-
-
-@dataclass(slots=True, eq=False)
-class _Draft:
-    """A scene that may still go on."""
-
-    start_s: float
-    end_s: float
-    keepers: list[Keeper] = field(default_factory=list)
 
 
 class _Session:
@@ -55,7 +48,8 @@ class _Session:
         self._kept_at = self._shaken_at = -np.inf
         self._changed_since_kept = True
         self._bank = Bank()
-        self._draft: _Draft | None = None
+        self._stretch: Stretch | None = None
+        self._mender = Mender()
         self._rows: list[Row] = []
         self._scenes: list[Scene] = []
 
@@ -103,56 +97,58 @@ class _Session:
             if place is not None:
                 self._rows.append(self._row(chunk.times_s[index], place))
         for view in seen.views:
-            self._add_view(chunk, seen, view)
-        last_still = bool(seen.views) and seen.views[-1].run.end == len(chunk)
-        if self._draft is not None and not last_still:
-            self._close_scene()
+            self._add_run(chunk, seen, view.run)
+        if not seen.views or seen.views[-1].run.end < len(chunk):
+            self._close_stretch()
+        if self._stretch is not None:
+            self._add_scenes(self._stretch, ends=False)
         self._chunk, self._kept = None, []
         self._changed_since_kept, self._kept_at = True, -np.inf
 
-    def _add_view(self, chunk: Chunk, seen: Seen, view: View) -> None:
-        run = view.run
-        draft = self._draft
-        if draft is None or run.start > 0 or seen.fresh:
-            self._close_scene()
-            draft = self._draft = _Draft(chunk.times_s[run.start], chunk.times_s[run.end - 1])
-        draft.end_s = chunk.times_s[run.end - 1]
+    def _add_run(self, chunk: Chunk, seen: Seen, run: Run) -> None:
+        stretch = self._stretch
+        same = run.start == 0 and not seen.fresh
+        if stretch is None or not (same or stretch.goes_on(chunk, run, seen.places)):
+            self._close_stretch()
+            stretch = self._stretch = Stretch(chunk, run, seen.places)
         level = chunk.level(run.start, run.end)
-        for index, frame in self._kept:
-            if run.start <= index < run.end:
-                covered = self._covered(frame, view, seen, index, level)
-                draft.keepers.append(Keeper(frame, covered))
-        if len(draft.keepers) > self._config.keepers_per_scene:
-            draft.keepers = _spread(draft.keepers, self._config.keepers_per_scene)
+        kept = [
+            Kept(chunk.times_s[index], frame, seen.places[index], level, seen.quiet)
+            for index, frame in self._kept
+            if run.start <= index < run.end
+        ]
+        stretch.add(chunk, run, seen.places, seen.quiet, kept)
 
-    def _covered(self, frame: Frame, view: View, seen: Seen, index: int, level: float) -> Mask:
-        picture = self._layout.crop(frame.luma())
-        gap = (cv2.absdiff(picture, view.behind) > level + 4).astype(np.uint8)
-        calm = cv2.medianBlur(gap, 3) > 0
-        covered = np.zeros((self._height, self._width), bool)
-        covered[: gap.shape[0], : gap.shape[1]] = calm & self._layout.spread(seen.quiet)
-        place = seen.places[index]
-        if place is not None:
-            _cover(covered, place)
-        return covered
+    def _close_stretch(self) -> None:
+        if self._stretch is not None:
+            self._add_scenes(self._stretch, ends=True)
+        self._stretch = None
 
-    def _close_scene(self) -> None:
-        draft, self._draft = self._draft, None
-        if draft is None or draft.end_s - draft.start_s < self._config.min_scene_s:
-            return
-        if not draft.keepers:
-            return
-        image, guessed = clean_image(draft.keepers)
+    def _add_scenes(self, stretch: Stretch, *, ends: bool) -> None:
+        config = self._config
+        for stay in stretch.cut(config.min_scene_s, config.keepers_per_scene, ends=ends):
+            # The last sample is shown for a while too.
+            long = stay.end_s - stay.start_s >= config.min_scene_s - 1 / config.samples_per_s
+            if long and stay.kept:
+                self._add_scene(stay)
+
+    def _add_scene(self, stay: Stay) -> None:
+        image, missing = clean_image(stay.kept, stay.behind, stay.known, self._layout)
         index = len(self._scenes)
+        patches = self._mender.see(index, image, missing)
+        guessed = int(missing.sum())
+        if guessed:
+            inpaint(image, missing)
         path = self._images_dir / f"scene-{index:03d}.png"
-        # OpenCV's own writer would not tell of a full disk.
-        path.write_bytes(cv2.imencode(".png", image, _PNG)[1].tobytes())
+        _write_png(path, image)
+        for scene in sorted({patch.scene for patch in patches}):
+            self._repair(scene, [patch for patch in patches if patch.scene == scene])
         box = (0, 0, self._width, self._height)
         self._scenes.append(
             Scene(
                 index,
-                draft.start_s,
-                draft.end_s,
+                stay.start_s,
+                stay.end_s,
                 str(path),
                 self._width,
                 self._height,
@@ -161,6 +157,16 @@ class _Session:
                 Trace.empty(),
             )
         )
+
+    def _repair(self, index: int, patches: list[Patch]) -> None:
+        """Put what a later scene showed into the image of an earlier one."""
+        scene = self._scenes[index]
+        image = np.asarray(cv2.imread(scene.image_path), np.uint8)
+        for patch in patches:
+            image[patch.part][patch.mask] = patch.pixels
+        _write_png(Path(scene.image_path), image)
+        left = scene.unrecovered_px - sum(len(patch.pixels) for patch in patches)
+        self._scenes[index] = replace(scene, unrecovered_px=left)
 
     def _row(self, time_s: float, place: Place) -> Row:
         # Places count from the middle of the first pixel, shares from its edge.
@@ -172,7 +178,7 @@ class _Session:
     def finish(self, reader: VideoReader) -> Extraction:
         """Work off what waits and put the answer together."""
         self._work()
-        self._close_scene()
+        self._close_stretch()
         rows = [row for row in self._rows if row[3] >= self._config.min_confidence]
         points = Trace.of(*zip(*rows, strict=True)) if rows else Trace.empty()
         return Extraction(
@@ -218,16 +224,9 @@ def extract(path: str | Path, images_dir: Path, config: ExtractConfig) -> Extrac
         return session.finish(reader)
 
 
-def _cover(covered: Mask, place: Place) -> None:
-    x, y, width, height = place.box
-    rim = _FOOTPRINT_RIM_PX
-    covered[max(y - rim, 0) : y + height + rim, max(x - rim, 0) : x + width + rim] = True
-
-
-def _spread(keepers: list[Keeper], most: int) -> list[Keeper]:
-    """Keep the last frame and those spread evenly before it."""
-    picked = np.unique(np.linspace(0, len(keepers) - 1, most).round().astype(int))
-    return [keepers[k] for k in picked]
+def _write_png(path: Path, image: Colour) -> None:
+    # OpenCV's own writer would not tell of a full disk.
+    path.write_bytes(cv2.imencode(".png", image, _PNG)[1].tobytes())
 
 
 def _with_trace(scene: Scene, points: Trace) -> Scene:
@@ -239,14 +238,4 @@ def _with_trace(scene: Scene, points: Trace) -> Scene:
         part.confidence,
         part.kind,
     )
-    return Scene(
-        scene.index,
-        scene.start_s,
-        scene.end_s,
-        scene.image_path,
-        scene.width_px,
-        scene.height_px,
-        scene.box_px,
-        scene.unrecovered_px,
-        shifted,
-    )
+    return replace(scene, trace=shifted)

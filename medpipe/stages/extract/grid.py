@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ SOFT_PX = 1.0
 
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Layout:
         """(rows, columns)."""
         return self.rows, self.columns
 
-    def crop(self, luma: Gray) -> Gray:
+    def crop(self, luma: NDArray[Pixel]) -> NDArray[Pixel]:
         """The part of a plane that the blocks cover; a view."""
         return luma[: self.rows * self.block, : self.columns * self.block]
 
@@ -69,7 +71,7 @@ class Layout:
         """Mean grey level of each block of a coarse picture, (rows, columns)."""
         return shrink(coarse, (self.columns, self.rows)).astype(np.float32)
 
-    def blocks(self, picture: Gray) -> Gray:
+    def blocks(self, picture: NDArray[Pixel]) -> NDArray[Pixel]:
         """View a contiguous cropped picture as (rows, block, columns, block)."""
         return picture.reshape(self.rows, self.block, self.columns, self.block)
 
