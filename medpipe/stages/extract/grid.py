@@ -1,5 +1,6 @@
 """See which blocks of the picture changed since they were last looked at."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -67,9 +68,9 @@ class Layout:
         """Shrink a cropped picture to 8 pixels a block."""
         return shrink(picture, (self.columns * COARSE_PX, self.rows * COARSE_PX))
 
-    def means(self, coarse: Gray) -> NDArray[np.float32]:
+    def means(self, coarse: Gray) -> Gray:
         """Mean grey level of each block of a coarse picture, (rows, columns)."""
-        return shrink(coarse, (self.columns, self.rows)).astype(np.float32)
+        return shrink(coarse, (self.columns, self.rows))
 
     def blocks(self, picture: NDArray[Pixel]) -> NDArray[Pixel]:
         """View a contiguous cropped picture as (rows, block, columns, block)."""
@@ -114,7 +115,7 @@ class Delta:
         rows: (n,) block rows.
         columns: (n,) block columns.
         pixels: (n, block, block) uint8, what they show now.
-        means: (n,) float32, their mean grey levels.
+        means: (n,) uint8, their mean grey levels.
         whole: (h, w) uint8, the whole picture instead, where most of it changed; else None.
         changed: (grid) bool, blocks that really changed; the renewed ones also hold neighbours.
         moved: (grid) bool, blocks whose mean changed: content, not noise.
@@ -124,16 +125,11 @@ class Delta:
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     pixels: Gray
-    means: NDArray[np.float32]
+    means: Gray
     whole: Gray | None
     changed: Mask
     moved: Mask
     strength: float
-
-    def touches(self, rows: slice, columns: slice) -> bool:
-        """Whether a block of some rows and columns, or one beside them, really changed."""
-        top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
-        return bool(self.changed[top : rows.stop + 1, left : columns.stop + 1].any())
 
 
 @dataclass(slots=True, eq=False)
@@ -148,6 +144,7 @@ class Chunk:
             differs from the chunk before.
         levels: Grey levels that counted as a change at each sample.
         size_bytes: Rough memory held.
+        wholes: Samples that renewed the whole picture, in order.
     """
 
     layout: Layout
@@ -156,18 +153,41 @@ class Chunk:
     deltas: list[Delta | None] = field(default_factory=list)
     levels: list[float] = field(default_factory=list)
     size_bytes: int = 0
+    wholes: list[int] = field(default_factory=list)
+    _renewals: tuple[NDArray[np.intp], Mask] | None = None
 
     def add(self, time_s: float, delta: Delta | None, level: float) -> None:
         """Append a sample."""
+        if delta is not None and delta.whole is not None:
+            self.wholes.append(len(self.deltas))
         self.times_s.append(time_s)
         self.deltas.append(delta)
         self.levels.append(level)
+        self._renewals = None
         if delta is not None:
             whole = 0 if delta.whole is None else delta.whole.nbytes
             self.size_bytes += whole + delta.pixels.nbytes + 2 * delta.changed.nbytes + 512
 
     def __len__(self) -> int:
         return len(self.times_s)
+
+    def renewing(self, rows: slice, columns: slice) -> NDArray[np.intp]:
+        """Samples after the first that renewed a block of some rows and columns, in order."""
+        if self._renewals is None:
+            samples = [k for k, delta in enumerate(self.deltas) if k and delta is not None]
+            renewed = np.zeros((len(samples), *self.layout.grid), bool)
+            for mask, sample in zip(renewed, samples, strict=True):
+                delta = self.deltas[sample]
+                if delta is not None:
+                    mask[delta.rows, delta.columns] = True
+            self._renewals = np.array(samples, np.intp), renewed
+        samples_of, renewed = self._renewals
+        return samples_of[renewed[:, rows, columns].any(axis=(1, 2))]
+
+    def last_whole(self, sample: int) -> int:
+        """The last sample up to `sample` that renewed the whole picture; 0 if none did."""
+        at = bisect_right(self.wholes, sample)
+        return self.wholes[at - 1] if at else 0
 
     def level(self, start: int, end: int) -> float:
         """Usual grey levels that counted as a change from `start` to `end - 1`."""
@@ -188,6 +208,7 @@ class Replay:
         Returns:
             (h, w) uint8; the same array each time, renewed in place.
         """
+        self._at = max(self._at, self._chunk.last_whole(sample) - 1)
         while self._at < sample:
             self._at += 1
             self._renew(self._chunk.deltas[self._at])
@@ -244,10 +265,10 @@ class ChangeGrid:
     def _compared(self, picture: Gray, coarse: Gray) -> tuple[Delta | None, float]:
         gap = np.asarray(cv2.absdiff(coarse, self._kept), np.uint8)
         thumb = self._layout.means(coarse)
-        shift = np.abs(thumb - self._thumb)
-        ripple = (self._layout.means(gap) - shift).ravel()
-        rank = int(ripple.size * _NOISE_RANK)
-        noise = float(np.partition(ripple, rank)[rank])
+        shift = np.asarray(cv2.absdiff(thumb, self._thumb), np.uint8)
+        ripple = np.asarray(cv2.subtract(self._layout.means(gap), shift), np.uint8)
+        under = np.bincount(ripple.ravel()).cumsum()
+        noise = int(under.searchsorted(int(ripple.size * _NOISE_RANK), side="right"))
         level = float(np.clip(noise * _NOISE_TO_LEVEL, self._level, _HIGHEST_LEVEL))
         strong = np.asarray(cv2.threshold(gap, level, 255, cv2.THRESH_BINARY)[1], np.uint8)
         moved = shift > _MEAN_MOVED
@@ -262,7 +283,7 @@ class ChangeGrid:
         self,
         picture: Gray,
         coarse: Gray,
-        thumb: NDArray[np.float32],
+        thumb: Gray,
         changed: Mask,
         moved: Mask,
         strength: float,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.records import PointerKind
-from medpipe.stages.extract.grid import Chunk, Gray
+from medpipe.stages.extract.grid import Chunk, Delta, Gray
 from medpipe.stages.extract.template import Template
 from medpipe.stages.extract.track import Place
 
@@ -91,22 +91,34 @@ def states_of(
     top, left = rows.start * side, columns.start * side
     whole = np.s_[top : rows.stop * side, left : columns.stop * side]
     shown = chunk.first[whole].copy()
-    blocks = shown.reshape(rows.stop - rows.start, side, columns.stop - columns.start, side)
     window = np.s_[
         part[0].start - top : part[0].stop - top, part[1].start - left : part[1].stop - left
     ]
-    touched = False
-    for sample in range(end):
-        delta = chunk.deltas[sample] if sample else None
-        if delta is not None and delta.whole is not None:
-            shown[:] = delta.whole[whole]
-            touched = True
-        elif delta is not None and delta.touches(rows, columns):
-            inside = (delta.rows >= rows.start) & (delta.rows < rows.stop)
-            inside &= (delta.columns >= columns.start) & (delta.columns < columns.stop)
-            at = delta.rows[inside] - rows.start, delta.columns[inside] - columns.start
-            blocks[at[0], :, at[1], :] = delta.pixels[inside]
-            touched = True
-        if sample == start or (touched and sample > start):
+    renewing = chunk.renewing(rows, columns)
+    first = int(np.searchsorted(renewing, chunk.last_whole(start)))
+    begun = False
+    for sample in renewing[first : np.searchsorted(renewing, end)].tolist():
+        if sample > start and not begun:
+            yield start, shown[window].copy()
+        begun = sample >= start
+        _renew(shown, chunk.deltas[sample], rows, columns)
+        if begun:
             yield sample, shown[window].copy()
-            touched = False
+    if not begun:
+        yield start, shown[window].copy()
+
+
+def _renew(shown: Gray, delta: Delta | None, rows: slice, columns: slice) -> None:
+    """Put what a sample renewed into a part of the picture made of whole blocks."""
+    if delta is None:
+        return
+    tall, wide = rows.stop - rows.start, columns.stop - columns.start
+    side = shown.shape[0] // tall
+    if delta.whole is not None:
+        top, left = rows.start * side, columns.start * side
+        shown[:] = delta.whole[top : rows.stop * side, left : columns.stop * side]
+        return
+    inside = (delta.rows >= rows.start) & (delta.rows < rows.stop)
+    inside &= (delta.columns >= columns.start) & (delta.columns < columns.stop)
+    at = delta.rows[inside] - rows.start, delta.columns[inside] - columns.start
+    shown.reshape(tall, side, wide, side)[at[0], :, at[1], :] = delta.pixels[inside]

@@ -104,7 +104,7 @@ def _slow_changes(chunk: Chunk, quiet: Mask, shaken: list[bool]) -> list[bool]:
     """
     slow = [False] * len(chunk)
     layout = chunk.layout
-    means = layout.means(layout.coarse(chunk.first))
+    means = layout.means(layout.coarse(chunk.first)).astype(np.float32)
     past = [means.copy()]
     last_shaken = 0
     for index in range(1, len(chunk)):
