@@ -32,7 +32,9 @@ def test_extract_writes_points_scenes_and_images(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "out.json").read_text())
 
     assert set(found) == {"video", "points", "scenes", "timing"}
-    assert set(found["video"]) == {"width_px", "height_px", "duration_s", "frames", "decoder"}
+    assert set(found["video"]) == {
+        "width_px", "height_px", "duration_s", "frames", "decoder", "broken"
+    }  # fmt: skip
     assert set(found["points"][0]) == {"t_s", "x_px", "y_px", "confidence", "kind"}
     assert set(found["timing"]) == {"decode_s", "total_s"}
     wide, high = found["video"]["width_px"], found["video"]["height_px"]
