@@ -17,19 +17,21 @@ from medpipe.stages.extract.learn import learn
 from medpipe.stages.extract.loose import loose_places
 from medpipe.stages.extract.moves import moves
 from medpipe.stages.extract.moving import through
-from medpipe.stages.extract.parked import parked
+from medpipe.stages.extract.parked import is_alone, parked
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
 from medpipe.stages.extract.seeds import seed
 from medpipe.stages.extract.sweep import sweep
 from medpipe.stages.extract.template import Template
 from medpipe.stages.extract.tip import read_turned
 from medpipe.stages.extract.track import Place, follow, is_ghost, place_blob
+from medpipe.stages.extract.zooms import is_same_size, sized, sizes
 
 _MOST_TEMPLATES = 8
 _GHOST_SAMPLES = 6
 _GHOST_RIM_PX = 3
 _FEWEST_TO_LEARN = 4
 _FEWEST_FOR_MORE = 6
+_FEWEST_RESIZED = 3
 _SURE_FIT = 0.6
 _SETTLED_FIT = 0.35
 _BETTER_FIT = 0.15
@@ -149,9 +151,11 @@ def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
     if parts:
         bank.last, bank.last_s = known
         places = _follow_runs(chunk, runs, views, quiet, bank, swept, parts)
+    places = through(chunk, runs, places, bank.templates)
     places = _with_seed(chunk, runs, places, bank)
     drawn = [] if bank.seed is None else [bank.seed]
-    places = through(chunk, runs, places, [*bank.templates, *drawn])
+    if drawn:
+        places = through(chunk, runs, places, drawn)
     places = moves(chunk, runs, places)
     parts = contents(chunk, places, bank.templates)
     places = [p if p is not None and without([p], parts) else None for p in places]
@@ -225,10 +229,42 @@ def _without(chunk: Chunk, behind: Gray, ghosts: list[Blob]) -> Gray:
 
 
 def _learn(views: list[View], bank: Bank, level: float) -> None:
-    for view in views:
+    learnt_in = dict.fromkeys(range(len(bank.templates)), 0)
+    for index, view in enumerate(views):
         _learn_from([view], bank, level)
+        for number in range(len(learnt_in), len(bank.templates)):
+            learnt_in[number] = index
+    _resize(views, bank, learnt_in)
     if len(views) > 1:
         _learn_from(views, bank, level)
+
+
+def _resize(views: list[View], bank: Bank, learnt_in: dict[int, int]) -> None:
+    """Add known looks in the size that a recorder's zoom gives them, where views show them so."""
+    ratios = list(sizes([view.behind for view in views]))
+    for number, origin in learnt_in.items():
+        known = [ratios[origin]]
+        for ratio in ratios:
+            if any(is_same_size(ratio, each) for each in known):
+                continue
+            known.append(ratio)
+            look = sized(bank.templates[number], ratio / ratios[origin])
+            alike = [v for v, r in zip(views, ratios, strict=True) if is_same_size(r, ratio)]
+            shown = sum(_explains_more(look, v, bank) for v in alike)
+            room = len(bank.templates) < _MOST_TEMPLATES
+            if room and (shown >= _FEWEST_RESIZED or any(is_alone(v.behind, look) for v in alike)):
+                bank.templates.append(look)
+
+
+def _explains_more(look: Template, view: View, bank: Bank) -> int:
+    """Blobs of a view that a look explains clearly better than all known looks."""
+    more = 0
+    for blob in view.blobs:
+        place = place_blob(blob, look) if blob.side <= _LONGEST_SIDE_PX else None
+        if place is not None and place.fit <= _SURE_FIT:
+            known = bank.place(blob)
+            more += known is None or place.fit < known.fit - _BETTER_FIT
+    return more
 
 
 def _learn_from(views: list[View], bank: Bank, level: float) -> None:

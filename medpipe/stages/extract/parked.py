@@ -109,6 +109,15 @@ def _resting(behind: Gray, template: Template, coarse: float, last: Place | None
     return [here]
 
 
+def is_alone(picture: Gray, template: Template) -> bool:
+    """Whether a picture shows a distinct look once, and nothing that is nearly like it."""
+    if not template.distinct:
+        return False
+    found = search(picture, template, 2.0)[:2]
+    limit = _PARKED_SHARE * template.bound
+    return len(found) > 1 and found[0].rms <= min(limit, _ALONE_SHARE * found[1].rms)
+
+
 def is_peak(picture: Gray, template: Template, found: Match) -> bool:
     """Whether a place fits a look much better than the places around it do."""
     height, width = template.look.shape
