@@ -17,6 +17,9 @@ _BAR_LENGTH = 0.6
 _BAR_WIDTH = 0.14
 _BAR_SHARE = 0.8
 _CROSS_FILL = 0.55
+_BAR_TALL = 1.8
+_BAR_THIN = 0.45
+_BAR_SWAY = 0.5
 _LEAST_OPENING = 0.35
 _MOST_BEND = 0.6
 _MOST_ABOVE = 0.15
@@ -53,15 +56,35 @@ def read_shape(look: Floats, weight: Floats) -> Shape:
         turned by half a turn and mirrored (text cursor, dot, halo), where the flanks of an arrow
         meet, and at the topmost point of anything else (hand).
     """
-    size = (weight.shape[1] * _FINER, weight.shape[0] * _FINER)
-    fine = cv2.resize(weight, size, interpolation=cv2.INTER_CUBIC) > 0.5
-    fine = cv2.morphologyEx(fine.astype(np.uint8), cv2.MORPH_CLOSE, _CLOSE) > 0
+    fine = _fine(weight)
     rows, columns = np.nonzero(fine.any(1))[0], np.nonzero(fine.any(0))[0]
     if not len(rows):
         return Shape(PointerKind.UNKNOWN, (weight.shape[1] / 2, weight.shape[0] / 2))
     box = fine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     kind, (x, y) = _read_box(box)
     return Shape(kind, ((float(columns[0]) + x) / _FINER - 0.5, (rows[0] + y) / _FINER - 0.5))
+
+
+def read_crossing(weight: Floats) -> tuple[float, float] | None:
+    """Where two thin bars cross that an outline consists of: (x, y) as in `Shape`, or None.
+
+    Args:
+        weight: (h, w) float32 in [0, 1], how much of each pixel is covered.
+    """
+    fine = _fine(weight)
+    rows, columns = np.nonzero(fine.any(1))[0], np.nonzero(fine.any(0))[0]
+    if not len(rows):
+        return None
+    here = _crossing(fine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    if here is None:
+        return None
+    return (float(columns[0]) + here[0]) / _FINER - 0.5, (rows[0] + here[1]) / _FINER - 0.5
+
+
+def _fine(weight: Floats) -> Mask:
+    size = (weight.shape[1] * _FINER, weight.shape[0] * _FINER)
+    fine = cv2.resize(weight, size, interpolation=cv2.INTER_CUBIC) > 0.5
+    return np.asarray(cv2.morphologyEx(fine.astype(np.uint8), cv2.MORPH_CLOSE, _CLOSE) > 0)
 
 
 def read_turned(look: Floats, weight: Floats, turns: int) -> Shape:
@@ -88,6 +111,9 @@ def _read_box(box: Mask) -> tuple[PointerKind, tuple[float, float]]:
     crossing = _crossing(box)
     if crossing is not None:
         return PointerKind.CROSS, crossing
+    bar = _bar(box)
+    if bar is not None:
+        return PointerKind.TEXT_CURSOR, bar
     if _symmetric(box):
         return _round_kind(box), (width / 2, height / 2)
     top = box[: max(1, _FINER // 2)].any(0)
@@ -111,6 +137,20 @@ def _crossing(box: Mask) -> tuple[float, float] | None:
     bars[np.abs(np.arange(height) + 0.5 - y) < _BAR_WIDTH * height] = True
     bars[:, np.abs(np.arange(width) + 0.5 - x) < _BAR_WIDTH * width] = True
     return (x, y) if (box & bars).sum() > _BAR_SHARE * box.sum() else None
+
+
+def _bar(box: Mask) -> tuple[float, float] | None:
+    """Middle of a thin upright bar, with feet or without; arrows and hands grow wider downwards."""
+    height, width = box.shape
+    middle = box[height // 4 : height - height // 4]
+    middle = middle[middle.any(1)]
+    if height < _BAR_TALL * width or not len(middle):
+        return None
+    if middle.sum(1).mean() > _BAR_THIN * width + _FINER:
+        return None
+    along = np.arange(width) + 0.5
+    at = (middle * along).sum(1) / middle.sum(1)
+    return (float(at.mean()), height / 2) if at.std() < _BAR_SWAY * _FINER else None
 
 
 def _apex(box: Mask) -> tuple[float, float] | None:
