@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medpipe.stages.extract.alike import compare
+from medpipe.stages.extract.alike import differs
 from medpipe.stages.extract.grid import Gray, Layout, Mask
 from medpipe.stages.extract.track import Place
 
@@ -108,8 +108,8 @@ def _without_recoded(each: Kept, covered: Mask, behind: Gray, layout: Layout) ->
     rows, columns = np.nonzero(blocks.any(axis=(1, 3)))
     now = layout.blocks(np.ascontiguousarray(luma))[rows, :, columns, :]
     was = layout.blocks(behind)[rows, :, columns, :]
-    _, recoded = compare(now, was, np.ones(now.shape, bool), each.level + _LEVEL_SLACK)
-    blocks[rows[recoded], :, columns[recoded], :] = False
+    same = ~differs(now, was, np.ones(now.shape, bool), each.level + _LEVEL_SLACK)
+    blocks[rows[same], :, columns[same], :] = False
     loose = covered.copy()
     loose[: luma.shape[0], : luma.shape[1]] = blocks.reshape(luma.shape)
     if each.place is not None:

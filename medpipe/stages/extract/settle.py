@@ -17,6 +17,7 @@ _STAY_S = 0.6
 _LEVEL_SLACK = 4.0
 _LEAST_TOLD = 0.3
 _MOST_RECODED = 0.05
+_LARGEST_PEN_BLOCKS = 6
 _NEVER = -1.0
 
 Floats = NDArray[np.float64]
@@ -60,6 +61,8 @@ class Settler:
         behind: (h, w) uint8, luma of what stays.
         known: (h, w) bool, pixels that were seen without a pointer.
         events: Blocks that came to show something else, in order of the time that was noticed.
+        stirs: Samples in which one small thing moved that is not the known pointer: time in
+            seconds, and the blocks, (grid) bool.
     """
 
     def __init__(self, layout: Layout, picture: Gray, hidden: Mask, time_s: float) -> None:
@@ -67,6 +70,7 @@ class Settler:
         self.behind = picture.copy()
         self.known = ~hidden
         self.events: list[Event] = []
+        self.stirs: list[tuple[float, Mask]] = []
         # What a block is held against stays what it was: slow changes must add up.
         self._base = picture.copy()
         self._seen = picture.copy()
@@ -95,6 +99,8 @@ class Settler:
                 first_s[delta.changed & np.isinf(first_s)] = self._sampled_s
                 last_s[delta.changed] = now_s
                 touched[delta.rows, delta.columns] = True
+                before = places[max(index - 1, run.start)]
+                self._stir(now_s, delta.changed & quiet, (before, place))
             if place is not None:
                 touched[_blocks_of(place, self._layout)] = True
             self._sampled_s = now_s
@@ -129,6 +135,15 @@ class Settler:
     def forget(self, before_s: float) -> None:
         """Let go of events that were over before a time."""
         self.events = [event for event in self.events if event.last_s > before_s]
+        self.stirs = [stir for stir in self.stirs if stir[0] > before_s]
+
+    def _stir(self, now_s: float, moved: Mask, known: tuple[Place | None, ...]) -> None:
+        for place in known:
+            if place is not None:
+                moved[_blocks_of(place, self._layout)] = False
+        rows, columns = np.nonzero(moved)
+        if len(rows) and max(np.ptp(rows), np.ptp(columns)) < _LARGEST_PEN_BLOCKS:
+            self.stirs.append((now_s, moved))
 
     def _look(
         self,

@@ -96,7 +96,7 @@ class Stretch:
         """
         content = find_content(self._settler.events, self._layout, self._level)
         stays = []
-        for change in changes(content, self._start_s, least_s):
+        for change in changes(content, self._settler.stirs, self._start_s, least_s):
             stays.append(self._stay(change.first_s))
             self._start_s = change.last_s
         if ends:
