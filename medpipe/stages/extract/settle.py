@@ -1,5 +1,6 @@
 """Follow what a still picture shows behind its pointer, and note what new came to stay."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ _LEVEL_SLACK = 4.0
 _LEAST_TOLD = 0.3
 _MOST_RECODED = 0.05
 _LARGEST_PEN_BLOCKS = 6
+_MOST_HELD = 4
+_MOST_STIRS = 1000
 _NEVER = -1.0
 
 Floats = NDArray[np.float64]
@@ -133,9 +136,15 @@ class Settler:
         return differs(now, was, where, level + _LEVEL_SLACK).reshape(grid)
 
     def forget(self, before_s: float) -> None:
-        """Let go of events that were over before a time."""
-        self.events = [event for event in self.events if event.last_s > before_s]
-        self.stirs = [stir for stir in self.stirs if stir[0] > before_s]
+        """Let go of what was over before a time, and of all but the last events of each block."""
+        held: Counter[tuple[int, int]] = Counter()
+        events = []
+        for event in reversed(self.events):
+            held[event.block] += 1
+            if event.last_s > before_s and held[event.block] <= _MOST_HELD:
+                events.append(event)
+        self.events = events[::-1]
+        self.stirs = [stir for stir in self.stirs[-_MOST_STIRS:] if stir[0] > before_s]
 
     def _stir(self, now_s: float, moved: Mask, known: tuple[Place | None, ...]) -> None:
         for place in known:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medpipe.stages.extract.clean import Kept
 from medpipe.stages.extract.arrivals import changes, find_content, is_other, picture_of
+from medpipe.stages.extract.clean import Kept
 from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
 from medpipe.stages.extract.runs import Run
 from medpipe.stages.extract.settle import Settler, hidden_by

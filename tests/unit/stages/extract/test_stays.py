@@ -1,5 +1,6 @@
 """What comes to stay on a still picture begins a new scene; what only passes by does not."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from medpipe.records import PointerKind
 from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout
 from medpipe.stages.extract.runs import Run
+from medpipe.stages.extract.settle import Settler, hidden_by
 from medpipe.stages.extract.stretch import Stay, Stretch
 from medpipe.stages.extract.track import Place
 
@@ -131,6 +133,26 @@ def test_a_pointer_that_nobody_knows_is_no_content_either() -> None:
         return [(100, 60), (420, 200), (250, 300), (500, 80)][int(now_s / 1.7) % 4]
 
     assert len(watch(lambda shown, now_s: None, 7, jumps, known=False)) == 1
+
+
+def test_what_is_held_of_a_long_run_is_bounded() -> None:
+    settler = Settler(LAYOUT, LAYOUT.crop(page()), hidden_by(None, LAYOUT), 0.0)
+    quiet = np.ones(LAYOUT.grid, bool)
+    for turn in range(12):
+        chunk = Chunk(LAYOUT, LAYOUT.crop(page()))
+        grid = ChangeGrid(LAYOUT, chunk.first, 16)
+        for index in range(30):
+            shown = page()
+            if 3 <= index < 25:
+                shown[200:220, 400:420] = 20 * turn
+            chunk.add(turn * 3 + index / 10, *grid.see(LAYOUT.crop(shown)))
+        settler.watch(chunk, Run(0, 30, still=True), [None] * 30, quiet)
+        settler.forget(0.0)
+
+    per_block = Counter(event.block for event in settler.events)
+
+    assert per_block
+    assert max(per_block.values()) == 4
 
 
 def test_what_a_pointer_hid_all_the_time_is_not_known() -> None:
