@@ -9,12 +9,13 @@ import numpy as np
 from medpipe.errors import Rejected
 from medpipe.media.video import Frame, VideoReader, open_video
 from medpipe.records import Extraction, Scene, Trace
-from medpipe.stages.extract.chunkwork import Bank, Seen, work_chunk
+from medpipe.stages.extract.chunkwork import Bank, work_chunk
 from medpipe.stages.extract.clean import Colour, Kept, clean_image, inpaint
 from medpipe.stages.extract.config import ExtractConfig
-from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout
+from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, Replay
 from medpipe.stages.extract.mend import Mender, Patch
 from medpipe.stages.extract.runs import Run
+from medpipe.stages.extract.settle import Sight
 from medpipe.stages.extract.stretch import Stay, Stretch
 from medpipe.stages.extract.track import Place
 
@@ -96,8 +97,9 @@ class _Session:
         for index, place in enumerate(seen.places):
             if place is not None:
                 self._rows.append(self._row(chunk.times_s[index], place))
+        sight = Sight(chunk, seen.places, seen.quiet, Replay(chunk))
         for view in seen.views:
-            self._add_run(chunk, seen, view.run)
+            self._add_run(sight, view.run, goes_on=view.run.start == 0 and not seen.fresh)
         if not seen.views or seen.views[-1].run.end < len(chunk):
             self._close_stretch()
         if self._stretch is not None:
@@ -105,19 +107,18 @@ class _Session:
         self._chunk, self._kept = None, []
         self._changed_since_kept, self._kept_at = True, -np.inf
 
-    def _add_run(self, chunk: Chunk, seen: Seen, run: Run) -> None:
-        stretch = self._stretch
-        same = run.start == 0 and not seen.fresh
-        if stretch is None or not (same or stretch.goes_on(chunk, run, seen.places)):
+    def _add_run(self, sight: Sight, run: Run, *, goes_on: bool) -> None:
+        stretch, chunk = self._stretch, sight.chunk
+        if stretch is None or not (goes_on or stretch.goes_on(sight, run)):
             self._close_stretch()
-            stretch = self._stretch = Stretch(chunk, run, seen.places)
+            stretch = self._stretch = Stretch(sight, run)
         level = chunk.level(run.start, run.end)
         kept = [
-            Kept(chunk.times_s[index], frame, seen.places[index], level, seen.quiet)
+            Kept(chunk.times_s[index], frame, sight.places[index], level, sight.quiet)
             for index, frame in self._kept
             if run.start <= index < run.end
         ]
-        stretch.add(chunk, run, seen.places, seen.quiet, kept)
+        stretch.add(sight, run, kept)
 
     def _close_stretch(self) -> None:
         if self._stretch is not None:

@@ -54,6 +54,23 @@ class Event:
         return not differs(self.after[None], other.before[None], known[None], level)[0]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """A chunk and what is known of it.
+
+    Attributes:
+        chunk: The samples.
+        places: One entry a sample: the pointer's place, or None.
+        quiet: (grid) bool, blocks that are looked at.
+        replay: Of the chunk; its runs are asked for in order.
+    """
+
+    chunk: Chunk
+    places: Sequence[Place | None]
+    quiet: Mask
+    replay: Replay
+
+
 class Settler:
     """What lies behind the pointer, block by block, over one still run.
 
@@ -82,17 +99,10 @@ class Settler:
         self._since_s: Floats = np.full(layout.grid, _NEVER)
         self._looked_s = self._sampled_s = time_s
 
-    def watch(self, chunk: Chunk, run: Run, places: Sequence[Place | None], quiet: Mask) -> None:
-        """Take in a still run, or the rest of one that the chunk before began.
-
-        Args:
-            chunk: The samples.
-            run: A still stretch of it.
-            places: One entry a sample of the chunk: the pointer's place, or None.
-            quiet: (grid) bool, blocks that are looked at.
-        """
+    def watch(self, sight: Sight, run: Run) -> None:
+        """Take in a still run, or the rest of one that the chunk before began."""
+        chunk, places, quiet = sight.chunk, sight.places, sight.quiet
         level = chunk.level(run.start, run.end) + _LEVEL_SLACK
-        replay = Replay(chunk)
         touched = np.zeros(self._layout.grid, bool)
         first_s = np.full(self._layout.grid, np.inf)
         last_s = np.zeros(self._layout.grid)
@@ -109,7 +119,9 @@ class Settler:
             self._sampled_s = now_s
             if now_s - self._looked_s < _LOOK_S and index < run.end - 1:
                 continue
-            self._look(replay.at(index), place, touched & quiet, level, now_s, (first_s, last_s))
+            self._look(
+                sight.replay.at(index), place, touched & quiet, level, now_s, (first_s, last_s)
+            )
             touched[:] = False
             first_s[:] = np.inf
             if place is not None:

@@ -7,12 +7,10 @@ import numpy as np
 
 from medpipe.stages.extract.arrivals import changes, find_content, is_other, picture_of
 from medpipe.stages.extract.clean import Kept
-from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.grid import Gray, Mask
 from medpipe.stages.extract.runs import Run
-from medpipe.stages.extract.settle import Settler, hidden_by
-from medpipe.stages.extract.track import Place
+from medpipe.stages.extract.settle import Settler, Sight, hidden_by
 
-_CALM_SAMPLES = 2
 _LONGEST_POP_S = 0.4
 
 
@@ -38,49 +36,28 @@ class Stay:
 class Stretch:
     """A still run that may go on in the next chunk."""
 
-    def __init__(self, chunk: Chunk, run: Run, places: Sequence[Place | None]) -> None:
-        self._layout = chunk.layout
-        first, start_s = Replay(chunk).at(run.start), chunk.times_s[run.start]
-        hidden = hidden_by(places[run.start], chunk.layout)
-        self._settler = Settler(chunk.layout, first, hidden, start_s)
+    def __init__(self, sight: Sight, run: Run) -> None:
+        self._layout = sight.chunk.layout
+        start_s = sight.chunk.times_s[run.start]
+        hidden = hidden_by(sight.places[run.start], self._layout)
+        self._settler = Settler(self._layout, sight.replay.at(run.start), hidden, start_s)
         self._start_s = self._end_s = start_s
         self._level = 0.0
         self._kept: list[Kept] = []
 
-    def goes_on(self, chunk: Chunk, run: Run, places: Sequence[Place | None]) -> bool:
-        """Whether a run that follows at once shows the same picture, as after a key frame.
-
-        Args:
-            chunk: The samples.
-            run: Of the same chunk as what was added last.
-            places: One entry a sample of the chunk: the pointer's place, or None.
-        """
-        index = min(run.start + _CALM_SAMPLES, run.end - 1)
-        if chunk.times_s[run.start] - self._end_s > _LONGEST_POP_S:
+    def goes_on(self, sight: Sight, run: Run) -> bool:
+        """Whether a run that follows at once shows the same picture, as after a key frame."""
+        chunk, index = sight.chunk, run.start
+        if chunk.times_s[index] - self._end_s > _LONGEST_POP_S:
             return False
-        picture = Replay(chunk).at(index)
-        return not is_other(self._settler.unlike(picture, places[index], self._level))
+        picture = sight.replay.at(index)
+        return not is_other(self._settler.unlike(picture, sight.places[index], self._level))
 
-    def add(
-        self,
-        chunk: Chunk,
-        run: Run,
-        places: Sequence[Place | None],
-        quiet: Mask,
-        kept: Sequence[Kept],
-    ) -> None:
-        """Take in the samples of a run.
-
-        Args:
-            chunk: The samples.
-            run: Those of this stretch.
-            places: One entry a sample of the chunk: the pointer's place, or None.
-            quiet: (grid) bool, blocks that are looked at.
-            kept: Whole frames of the run.
-        """
-        self._settler.watch(chunk, run, places, quiet)
-        self._end_s = chunk.times_s[run.end - 1]
-        self._level = chunk.level(run.start, run.end)
+    def add(self, sight: Sight, run: Run, kept: Sequence[Kept]) -> None:
+        """Take in the samples of a run, and the whole frames that were kept of it."""
+        self._settler.watch(sight, run)
+        self._end_s = sight.chunk.times_s[run.end - 1]
+        self._level = sight.chunk.level(run.start, run.end)
         self._kept += kept
 
     def cut(self, least_s: float, most_kept: int, *, ends: bool) -> list[Stay]:

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from medpipe.records import PointerKind
-from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout
+from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, Replay
 from medpipe.stages.extract.runs import Run
-from medpipe.stages.extract.settle import Settler, hidden_by
+from medpipe.stages.extract.settle import Settler, Sight, hidden_by
 from medpipe.stages.extract.stretch import Stay, Stretch
 from medpipe.stages.extract.track import Place
 
@@ -72,8 +72,9 @@ def watch(
         last = index == count - 1
         if last or (cut_s is not None and now_s < cut_s <= now_s + 1 / RATE):
             run = Run(0, len(chunk), still=True)
-            stretch = stretch or Stretch(chunk, run, places)
-            stretch.add(chunk, run, places, np.ones(LAYOUT.grid, bool), [])
+            sight = Sight(chunk, places, np.ones(LAYOUT.grid, bool), Replay(chunk))
+            stretch = stretch or Stretch(sight, run)
+            stretch.add(sight, run, [])
             stays += stretch.cut(1.0, 6, ends=last)
             chunk, places = None, []
     return stays
@@ -146,7 +147,7 @@ def test_what_is_held_of_a_long_run_is_bounded() -> None:
             if 3 <= index < 25:
                 shown[200:220, 400:420] = 20 * turn
             chunk.add(turn * 3 + index / 10, *grid.see(LAYOUT.crop(shown)))
-        settler.watch(chunk, Run(0, 30, still=True), [None] * 30, quiet)
+        settler.watch(Sight(chunk, [None] * 30, quiet, Replay(chunk)), Run(0, 30, still=True))
         settler.forget(0.0)
 
     per_block = Counter(event.block for event in settler.events)
