@@ -15,6 +15,7 @@ _SHORTEST_CONTENT_BLOCKS = 5
 _TOGETHER_S = 0.5
 _AT_ONCE_S = 0.5
 _LONGEST_DRAWN_S = 3.0
+_POPS_UP_S = 0.25
 _LINK = np.ones((3, 3), np.uint8)
 _ALIKE = 0.6
 _LEAST_FULL = 0.6
@@ -126,8 +127,8 @@ def _whole(group: Sequence[Event], stirs: Sequence[tuple[float, Mask]], start_s:
     """One change of many blocks.
 
     As a zoom comes to rest many blocks change at once, and the last few are late because a
-    pointer crossed them. Otherwise a change goes on as long as something moves over what is new:
-    a pen that is not known.
+    pointer crossed them. What is drawn bit by bit goes on as long as something moves over it: a
+    pen that is not known.
     """
     first_s = [event.first_s for event in group]
     last_s = [event.last_s for event in group]
@@ -135,6 +136,8 @@ def _whole(group: Sequence[Event], stirs: Sequence[tuple[float, Mask]], start_s:
         late_s = float(np.quantile(last_s, _SETTLED_SHARE, method="lower"))
         return Change(min(first_s), late_s)
     late_s = latest_s = max(last_s)
+    if max(first_s) - min(first_s) <= _POPS_UP_S:
+        return Change(min(first_s), late_s)
     blocks = tuple(np.transpose([event.block for event in group]))
     for time_s, moved in stirs:
         if late_s < time_s <= late_s + _TOGETHER_S and time_s - latest_s <= _LONGEST_DRAWN_S:

@@ -128,9 +128,7 @@ class _Session:
     def _add_scenes(self, stretch: Stretch, *, ends: bool) -> None:
         config = self._config
         for stay in stretch.cut(config.min_scene_s, config.keepers_per_scene, ends=ends):
-            # The last sample is shown for a while too.
-            long = stay.end_s - stay.start_s >= config.min_scene_s - 1 / config.samples_per_s
-            if long and stay.kept:
+            if stay.lasts_s >= config.min_scene_s and stay.kept:
                 self._add_scene(stay)
 
     def _add_scene(self, stay: Stay) -> None:

@@ -21,6 +21,7 @@ class Stay:
     Attributes:
         start_s: Of its first sample, seconds.
         end_s: Of its last sample, seconds.
+        lasts_s: Seconds that it is shown; so is its last sample for a while.
         kept: Whole frames of that time, in order.
         behind: (h, w) uint8, luma of what is shown behind the pointer.
         known: (h, w) bool, where that was seen.
@@ -28,6 +29,7 @@ class Stay:
 
     start_s: float
     end_s: float
+    lasts_s: float
     kept: list[Kept]
     behind: Gray
     known: Mask
@@ -42,7 +44,7 @@ class Stretch:
         hidden = hidden_by(sight.places[run.start], self._layout)
         self._settler = Settler(self._layout, sight.replay.at(run.start), hidden, start_s)
         self._start_s = self._end_s = start_s
-        self._level = 0.0
+        self._level = self._step_s = 0.0
         self._kept: list[Kept] = []
 
     def goes_on(self, sight: Sight, run: Run) -> bool:
@@ -56,7 +58,8 @@ class Stretch:
     def add(self, sight: Sight, run: Run, kept: Sequence[Kept]) -> None:
         """Take in the samples of a run, and the whole frames that were kept of it."""
         self._settler.watch(sight, run)
-        self._end_s = sight.chunk.times_s[run.end - 1]
+        times_s = sight.chunk.times_s[run.start : run.end]
+        self._end_s, self._step_s = times_s[-1], float(np.median(np.diff(times_s)))
         self._level = sight.chunk.level(run.start, run.end)
         self._kept += kept
 
@@ -88,7 +91,8 @@ class Stretch:
         start_s = self._start_s
         kept = [each for each in self._kept if start_s <= each.time_s <= end_s]
         behind, known = picture_of(self._settler, self._layout, start_s, end_s, self._level)
-        return Stay(start_s, end_s, kept, behind, known)
+        lasts_s = end_s - start_s + self._step_s
+        return Stay(start_s, end_s, lasts_s, kept, behind, known)
 
 
 def _spread(kept: list[Kept], most: int) -> list[Kept]:
