@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medpipe.stages.extract.alike import compare
+from medpipe.stages.extract.alike import differs
 from medpipe.stages.extract.grid import Gray, Layout, Mask
 from medpipe.stages.extract.track import Place
 
@@ -72,21 +72,24 @@ def clean_image(
     _take(image, missing, [(kept[k], covers[k]) for k in order[1:]])
     if missing.any():
         loose = [(kept[k], _without_recoded(kept[k], covers[k], behind, layout)) for k in order]
-        _take(image, missing, loose)
+        missing &= _grown(loose[0][1])
+        _take(image, missing, loose[1:])
     return image, missing
 
 
 def _take(image: Colour, missing: Mask, frames: Sequence[tuple[Kept, Mask]]) -> None:
-    """Fill missing pixels from frames that show them, in place."""
-    for each, covered in frames:
-        if not missing.any():
+    """Fill missing pixels from frames that show them, in place; those that show most first."""
+    shown = [missing & ~_grown(covered) for _, covered in frames]
+    while shown:
+        counts = [int(np.count_nonzero(each)) for each in shown]
+        best = int(np.argmax(counts))
+        if not counts[best]:
             return
-        shown = missing & ~_grown(covered)
-        if shown.any():
-            rows, columns = _box(shown)
-            part = shown[rows, columns]
-            image[rows, columns][part] = each.picture.bgr()[rows, columns][part]
-            missing &= ~shown
+        rows, columns = _box(shown[best])
+        part = shown[best][rows, columns]
+        image[rows, columns][part] = frames[best][0].picture.bgr()[rows, columns][part]
+        missing &= ~shown[best]
+        shown = [each & missing for each in shown]
 
 
 def _covered(each: Kept, behind: Gray, known: Mask, layout: Layout) -> Mask:
@@ -108,8 +111,8 @@ def _without_recoded(each: Kept, covered: Mask, behind: Gray, layout: Layout) ->
     rows, columns = np.nonzero(blocks.any(axis=(1, 3)))
     now = layout.blocks(np.ascontiguousarray(luma))[rows, :, columns, :]
     was = layout.blocks(behind)[rows, :, columns, :]
-    _, recoded = compare(now, was, np.ones(now.shape, bool), each.level + _LEVEL_SLACK)
-    blocks[rows[recoded], :, columns[recoded], :] = False
+    same = ~differs(now, was, np.ones(now.shape, bool), each.level + _LEVEL_SLACK)
+    blocks[rows[same], :, columns[same], :] = False
     loose = covered.copy()
     loose[: luma.shape[0], : luma.shape[1]] = blocks.reshape(luma.shape)
     if each.place is not None:

@@ -9,15 +9,16 @@ import numpy as np
 from medpipe.errors import Rejected
 from medpipe.media.video import Frame, VideoReader, open_video
 from medpipe.records import Extraction, Scene, Trace
-from medpipe.stages.extract.chunkwork import Bank, Seen, work_chunk
+from medpipe.stages.extract.chunkwork import Bank, work_chunk
 from medpipe.stages.extract.clean import Colour, Kept, clean_image, inpaint
 from medpipe.stages.extract.colour import ColourLayer
 from medpipe.stages.extract.config import ExtractConfig
-from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout
+from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, Replay
 from medpipe.stages.extract.hues import colour_places
 from medpipe.stages.extract.mend import Mender, Patch
 from medpipe.stages.extract.pair import Pair, pair_up
 from medpipe.stages.extract.runs import Run
+from medpipe.stages.extract.settle import Sight
 from medpipe.stages.extract.stretch import Stay, Stretch
 from medpipe.stages.extract.track import Place
 
@@ -105,8 +106,9 @@ class _Session:
             for time_s, place in zip(chunk.times_s, places, strict=True):
                 if place is not None:
                     rows.append(self._row(time_s, place))
+        sight = Sight(chunk, seen.places, seen.quiet, Replay(chunk))
         for view in seen.views:
-            self._add_run(chunk, seen, view.run)
+            self._add_run(sight, view.run, goes_on=view.run.start == 0 and not seen.fresh)
         if not seen.views or seen.views[-1].run.end < len(chunk):
             self._close_stretch()
         if self._stretch is not None:
@@ -122,19 +124,18 @@ class _Session:
             paths.append(colour_places(colours, self._hues, seen.quiet, seen.places))
         return pair_up(chunk, paths, self._bank.templates)
 
-    def _add_run(self, chunk: Chunk, seen: Seen, run: Run) -> None:
-        stretch = self._stretch
-        same = run.start == 0 and not seen.fresh
-        if stretch is None or not (same or stretch.goes_on(chunk, run, seen.places)):
+    def _add_run(self, sight: Sight, run: Run, *, goes_on: bool) -> None:
+        stretch, chunk = self._stretch, sight.chunk
+        if stretch is None or not (goes_on or stretch.goes_on(sight, run)):
             self._close_stretch()
-            stretch = self._stretch = Stretch(chunk, run, seen.places)
+            stretch = self._stretch = Stretch(sight, run)
         level = chunk.level(run.start, run.end)
         kept = [
-            Kept(chunk.times_s[index], frame, seen.places[index], level, seen.quiet)
+            Kept(chunk.times_s[index], frame, sight.places[index], level, sight.quiet)
             for index, frame in self._kept
             if run.start <= index < run.end
         ]
-        stretch.add(chunk, run, seen.places, seen.quiet, kept)
+        stretch.add(sight, run, kept)
 
     def _close_stretch(self) -> None:
         if self._stretch is not None:
@@ -144,9 +145,7 @@ class _Session:
     def _add_scenes(self, stretch: Stretch, *, ends: bool) -> None:
         config = self._config
         for stay in stretch.cut(config.min_scene_s, config.keepers_per_scene, ends=ends):
-            # The last sample is shown for a while too.
-            long = stay.end_s - stay.start_s >= config.min_scene_s - 1 / config.samples_per_s
-            if long and stay.kept:
+            if stay.lasts_s >= config.min_scene_s and stay.kept:
                 self._add_scene(stay)
 
     def _add_scene(self, stay: Stay) -> None:

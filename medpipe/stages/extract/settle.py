@@ -1,5 +1,6 @@
 """Follow what a still picture shows behind its pointer, and note what new came to stay."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ _STAY_S = 0.6
 _LEVEL_SLACK = 4.0
 _LEAST_TOLD = 0.3
 _MOST_RECODED = 0.05
+_LARGEST_PEN_BLOCKS = 6
+_MOST_HELD = 4
+_MOST_STIRS = 1000
 _NEVER = -1.0
 
 Floats = NDArray[np.float64]
@@ -50,6 +54,23 @@ class Event:
         return not differs(self.after[None], other.before[None], known[None], level)[0]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """A chunk and what is known of it.
+
+    Attributes:
+        chunk: The samples.
+        places: One entry a sample: the pointer's place, or None.
+        quiet: (grid) bool, blocks that are looked at.
+        replay: Of the chunk; its runs are asked for in order.
+    """
+
+    chunk: Chunk
+    places: Sequence[Place | None]
+    quiet: Mask
+    replay: Replay
+
+
 class Settler:
     """What lies behind the pointer, block by block, over one still run.
 
@@ -60,6 +81,8 @@ class Settler:
         behind: (h, w) uint8, luma of what stays.
         known: (h, w) bool, pixels that were seen without a pointer.
         events: Blocks that came to show something else, in order of the time that was noticed.
+        stirs: Samples in which one small thing moved that is not the known pointer: time in
+            seconds, and the blocks, (grid) bool.
     """
 
     def __init__(self, layout: Layout, picture: Gray, hidden: Mask, time_s: float) -> None:
@@ -67,6 +90,7 @@ class Settler:
         self.behind = picture.copy()
         self.known = ~hidden
         self.events: list[Event] = []
+        self.stirs: list[tuple[float, Mask]] = []
         # What a block is held against stays what it was: slow changes must add up.
         self._base = picture.copy()
         self._seen = picture.copy()
@@ -75,17 +99,10 @@ class Settler:
         self._since_s: Floats = np.full(layout.grid, _NEVER)
         self._looked_s = self._sampled_s = time_s
 
-    def watch(self, chunk: Chunk, run: Run, places: Sequence[Place | None], quiet: Mask) -> None:
-        """Take in a still run, or the rest of one that the chunk before began.
-
-        Args:
-            chunk: The samples.
-            run: A still stretch of it.
-            places: One entry a sample of the chunk: the pointer's place, or None.
-            quiet: (grid) bool, blocks that are looked at.
-        """
+    def watch(self, sight: Sight, run: Run) -> None:
+        """Take in a still run, or the rest of one that the chunk before began."""
+        chunk, places, quiet = sight.chunk, sight.places, sight.quiet
         level = chunk.level(run.start, run.end) + _LEVEL_SLACK
-        replay = Replay(chunk)
         touched = np.zeros(self._layout.grid, bool)
         first_s = np.full(self._layout.grid, np.inf)
         last_s = np.zeros(self._layout.grid)
@@ -95,12 +112,16 @@ class Settler:
                 first_s[delta.changed & np.isinf(first_s)] = self._sampled_s
                 last_s[delta.changed] = now_s
                 touched[delta.rows, delta.columns] = True
+                before = places[max(index - 1, run.start)]
+                self._stir(now_s, delta.changed & quiet, (before, place))
             if place is not None:
                 touched[_blocks_of(place, self._layout)] = True
             self._sampled_s = now_s
             if now_s - self._looked_s < _LOOK_S and index < run.end - 1:
                 continue
-            self._look(replay.at(index), place, touched & quiet, level, now_s, (first_s, last_s))
+            self._look(
+                sight.replay.at(index), place, touched & quiet, level, now_s, (first_s, last_s)
+            )
             touched[:] = False
             first_s[:] = np.inf
             if place is not None:
@@ -127,8 +148,23 @@ class Settler:
         return differs(now, was, where, level + _LEVEL_SLACK).reshape(grid)
 
     def forget(self, before_s: float) -> None:
-        """Let go of events that were over before a time."""
-        self.events = [event for event in self.events if event.last_s > before_s]
+        """Let go of what was over before a time, and of all but the last events of each block."""
+        held: Counter[tuple[int, int]] = Counter()
+        events = []
+        for event in reversed(self.events):
+            held[event.block] += 1
+            if event.last_s > before_s and held[event.block] <= _MOST_HELD:
+                events.append(event)
+        self.events = events[::-1]
+        self.stirs = [stir for stir in self.stirs[-_MOST_STIRS:] if stir[0] > before_s]
+
+    def _stir(self, now_s: float, moved: Mask, known: tuple[Place | None, ...]) -> None:
+        for place in known:
+            if place is not None:
+                moved[_blocks_of(place, self._layout)] = False
+        rows, columns = np.nonzero(moved)
+        if len(rows) and max(np.ptp(rows), np.ptp(columns)) < _LARGEST_PEN_BLOCKS:
+            self.stirs.append((now_s, moved))
 
     def _look(
         self,

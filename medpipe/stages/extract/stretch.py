@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medpipe.stages.extract.arrivals import changes, find_content, is_other, picture_of
 from medpipe.stages.extract.clean import Kept
-from medpipe.stages.extract.content import changes, find_content, is_other, picture_of
-from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
+from medpipe.stages.extract.grid import Gray, Mask
 from medpipe.stages.extract.runs import Run
-from medpipe.stages.extract.settle import Settler, hidden_by
-from medpipe.stages.extract.track import Place
+from medpipe.stages.extract.settle import Settler, Sight, hidden_by
 
-_CALM_SAMPLES = 2
 _LONGEST_POP_S = 0.4
 
 
@@ -23,6 +21,7 @@ class Stay:
     Attributes:
         start_s: Of its first sample, seconds.
         end_s: Of its last sample, seconds.
+        lasts_s: Seconds that it is shown; so is its last sample for a while.
         kept: Whole frames of that time, in order.
         behind: (h, w) uint8, luma of what is shown behind the pointer.
         known: (h, w) bool, where that was seen.
@@ -30,6 +29,7 @@ class Stay:
 
     start_s: float
     end_s: float
+    lasts_s: float
     kept: list[Kept]
     behind: Gray
     known: Mask
@@ -38,49 +38,29 @@ class Stay:
 class Stretch:
     """A still run that may go on in the next chunk."""
 
-    def __init__(self, chunk: Chunk, run: Run, places: Sequence[Place | None]) -> None:
-        self._layout = chunk.layout
-        first, start_s = Replay(chunk).at(run.start), chunk.times_s[run.start]
-        hidden = hidden_by(places[run.start], chunk.layout)
-        self._settler = Settler(chunk.layout, first, hidden, start_s)
+    def __init__(self, sight: Sight, run: Run) -> None:
+        self._layout = sight.chunk.layout
+        start_s = sight.chunk.times_s[run.start]
+        hidden = hidden_by(sight.places[run.start], self._layout)
+        self._settler = Settler(self._layout, sight.replay.at(run.start), hidden, start_s)
         self._start_s = self._end_s = start_s
-        self._level = 0.0
+        self._level = self._step_s = 0.0
         self._kept: list[Kept] = []
 
-    def goes_on(self, chunk: Chunk, run: Run, places: Sequence[Place | None]) -> bool:
-        """Whether a run that follows at once shows the same picture, as after a key frame.
-
-        Args:
-            chunk: The samples.
-            run: Of the same chunk as what was added last.
-            places: One entry a sample of the chunk: the pointer's place, or None.
-        """
-        index = min(run.start + _CALM_SAMPLES, run.end - 1)
-        if chunk.times_s[run.start] - self._end_s > _LONGEST_POP_S:
+    def goes_on(self, sight: Sight, run: Run) -> bool:
+        """Whether a run that follows at once shows the same picture, as after a key frame."""
+        chunk, index = sight.chunk, run.start
+        if chunk.times_s[index] - self._end_s > _LONGEST_POP_S:
             return False
-        picture = Replay(chunk).at(index)
-        return not is_other(self._settler.unlike(picture, places[index], self._level))
+        picture = sight.replay.at(index)
+        return not is_other(self._settler.unlike(picture, sight.places[index], self._level))
 
-    def add(
-        self,
-        chunk: Chunk,
-        run: Run,
-        places: Sequence[Place | None],
-        quiet: Mask,
-        kept: Sequence[Kept],
-    ) -> None:
-        """Take in the samples of a run.
-
-        Args:
-            chunk: The samples.
-            run: Those of this stretch.
-            places: One entry a sample of the chunk: the pointer's place, or None.
-            quiet: (grid) bool, blocks that are looked at.
-            kept: Whole frames of the run.
-        """
-        self._settler.watch(chunk, run, places, quiet)
-        self._end_s = chunk.times_s[run.end - 1]
-        self._level = chunk.level(run.start, run.end)
+    def add(self, sight: Sight, run: Run, kept: Sequence[Kept]) -> None:
+        """Take in the samples of a run, and the whole frames that were kept of it."""
+        self._settler.watch(sight, run)
+        times_s = sight.chunk.times_s[run.start : run.end]
+        self._end_s, self._step_s = times_s[-1], float(np.median(np.diff(times_s)))
+        self._level = sight.chunk.level(run.start, run.end)
         self._kept += kept
 
     def cut(self, least_s: float, most_kept: int, *, ends: bool) -> list[Stay]:
@@ -96,7 +76,7 @@ class Stretch:
         """
         content = find_content(self._settler.events, self._layout, self._level)
         stays = []
-        for change in changes(content, self._start_s, least_s):
+        for change in changes(content, self._settler.stirs, self._start_s, least_s):
             stays.append(self._stay(change.first_s))
             self._start_s = change.last_s
         if ends:
@@ -111,7 +91,8 @@ class Stretch:
         start_s = self._start_s
         kept = [each for each in self._kept if start_s <= each.time_s <= end_s]
         behind, known = picture_of(self._settler, self._layout, start_s, end_s, self._level)
-        return Stay(start_s, end_s, kept, behind, known)
+        lasts_s = end_s - start_s + self._step_s
+        return Stay(start_s, end_s, lasts_s, kept, behind, known)
 
 
 def _spread(kept: list[Kept], most: int) -> list[Kept]:

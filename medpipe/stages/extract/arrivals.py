@@ -14,6 +14,8 @@ _LONGEST_POINTER_BLOCKS = 13
 _SHORTEST_CONTENT_BLOCKS = 5
 _TOGETHER_S = 0.5
 _AT_ONCE_S = 0.5
+_LONGEST_DRAWN_S = 3.0
+_POPS_UP_S = 0.25
 _LINK = np.ones((3, 3), np.uint8)
 _ALIKE = 0.6
 _LEAST_FULL = 0.6
@@ -94,11 +96,17 @@ def find_content(events: Sequence[Event], layout: Layout, level: float) -> list[
     return sorted(content, key=lambda e: (e.first_s, e.block))
 
 
-def changes(content: Sequence[Event], start_s: float, least_apart_s: float) -> list[Change]:
+def changes(
+    content: Sequence[Event],
+    stirs: Sequence[tuple[float, Mask]],
+    start_s: float,
+    least_apart_s: float,
+) -> list[Change]:
     """Join the times of new content between which no scene fits.
 
     Args:
         content: In order of their start.
+        stirs: When and in which blocks something moved that is not the known pointer.
         start_s: When the run began.
         least_apart_s: Shortest rest that counts.
 
@@ -112,19 +120,29 @@ def changes(content: Sequence[Event], start_s: float, least_apart_s: float) -> l
             groups.append([])
         groups[-1].append(event)
         end_s = max(end_s, event.last_s)
-    return [_whole(group, start_s) for group in groups]
+    return [_whole(group, stirs, start_s) for group in groups]
 
 
-def _whole(group: Sequence[Event], start_s: float) -> Change:
+def _whole(group: Sequence[Event], stirs: Sequence[tuple[float, Mask]], start_s: float) -> Change:
     """One change of many blocks.
 
-    As a zoom comes to rest many blocks change at once, and the last few are late because a pointer
-    crossed them.
+    As a zoom comes to rest many blocks change at once, and the last few are late because a
+    pointer crossed them. What is drawn bit by bit goes on as long as something moves over it: a
+    pen that is not known.
     """
     first_s = [event.first_s for event in group]
-    share = _SETTLED_SHARE if float(np.median(first_s)) - start_s < _TOGETHER_S else 1.0
-    late_s = np.quantile([event.last_s for event in group], share, method="lower")
-    return Change(min(first_s), float(late_s))
+    last_s = [event.last_s for event in group]
+    if float(np.median(first_s)) - start_s < _TOGETHER_S:
+        late_s = float(np.quantile(last_s, _SETTLED_SHARE, method="lower"))
+        return Change(min(first_s), late_s)
+    late_s = latest_s = max(last_s)
+    if max(first_s) - min(first_s) <= _POPS_UP_S:
+        return Change(min(first_s), late_s)
+    blocks = tuple(np.transpose([event.block for event in group]))
+    for time_s, moved in stirs:
+        if late_s < time_s <= late_s + _TOGETHER_S and time_s - latest_s <= _LONGEST_DRAWN_S:
+            late_s = time_s if moved[blocks].any() else late_s
+    return Change(min(first_s), late_s)
 
 
 def picture_of(
