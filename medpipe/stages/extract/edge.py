@@ -9,7 +9,7 @@ import numpy as np
 from medpipe.errors import Rejected
 from medpipe.media.video import Frame, VideoReader, open_video
 from medpipe.records import Extraction, Scene, Trace
-from medpipe.stages.extract.chunkwork import Bank, work_chunk
+from medpipe.stages.extract.chunkwork import Bank, Seen, work_chunk
 from medpipe.stages.extract.clean import Colour, Kept, clean_image, inpaint
 from medpipe.stages.extract.colour import ColourLayer
 from medpipe.stages.extract.config import ExtractConfig
