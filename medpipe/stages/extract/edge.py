@@ -188,7 +188,7 @@ class _Session:
         # Places count from the middle of the first pixel, shares from its edge.
         x, y = (place.x + 0.5) / self._width, (place.y + 0.5) / self._height
         kind = int(place.kind)
-        sure = float(np.clip(1 - 0.5 * place.fit, 0.0, 1.0))
+        sure = place.confidence
         return time_s, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), sure, kind
 
     def finish(self, reader: VideoReader) -> Extraction:
