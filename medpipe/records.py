@@ -275,8 +275,7 @@ class Scene:
 
     Attributes:
         index: Place in the video's list of scenes, from 0.
-        start_s: Seconds from the video's start.
-        end_s: Same clock.
+        start_s: Seconds from the video's start; as is end_s.
         image_path: PNG of the clean image (no pointer) on this worker's disk.
         width_px: Of the clean image.
         height_px: Of the clean image.
@@ -303,11 +302,11 @@ class Extraction:
     Attributes:
         width_px: Of a decoded frame, before rotation and pixel aspect; as is height_px.
         duration_s: Presentation time of the last frame's end.
-        frames: Decoded frames.
-        decoder: Name of the codec that decoded.
+        frames: Decoded, by the codec that `decoder` names.
         points: The whole video's trace, t_s from the video's start, shares of the decoded frame;
             at least 10 a second while a pointer is visible, gaps over 0.25 s mean unseen.
         scenes: In order of time, not overlapping.
+        others: As `points`, of pointers seen beside that one, which moves most and is the scenes'.
         broken: Coded pictures that could not be decoded, or only in part: the file is damaged.
     """
 
@@ -319,6 +318,7 @@ class Extraction:
     points: Trace
     scenes: tuple[Scene, ...]
     broken: int = 0
+    others: tuple[Trace, ...] = ()
 
 
 class Drop(Record):

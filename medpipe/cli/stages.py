@@ -9,7 +9,7 @@ from medpipe.errors import ConfigError, Rejected
 from medpipe.media.audio import audio_blocks
 from medpipe.media.overlay import write_overlay
 from medpipe.media.video import plain_decode_cpu_s
-from medpipe.records import Extraction, PointerKind
+from medpipe.records import Extraction, PointerKind, Trace
 from medpipe.stages.extract import extract
 from medpipe.stages.transcribe import Transcriber
 
@@ -76,7 +76,6 @@ def extract_file(
 
 def extraction_json(found: Extraction) -> dict[str, Any]:
     """An extraction in the words of the command line: points in pixels, traces in shares."""
-    points = found.points
     return {
         "video": {
             "width_px": found.width_px,
@@ -86,16 +85,8 @@ def extraction_json(found: Extraction) -> dict[str, Any]:
             "decoder": found.decoder,
             "broken": found.broken,
         },
-        "points": [
-            {
-                "t_s": float(points.t_s[i]),
-                "x_px": float(points.x[i]) * found.width_px,
-                "y_px": float(points.y[i]) * found.height_px,
-                "confidence": float(points.confidence[i]),
-                "kind": PointerKind(int(points.kind[i])).name.lower(),
-            }
-            for i in range(len(points))
-        ],
+        "points": _points(found, found.points),
+        "others": [_points(found, trace) for trace in found.others],
         "scenes": [
             {
                 "start_s": scene.start_s,
@@ -116,6 +107,19 @@ def extraction_json(found: Extraction) -> dict[str, Any]:
             for scene in found.scenes
         ],
     }
+
+
+def _points(found: Extraction, trace: Trace) -> list[dict[str, Any]]:
+    return [
+        {
+            "t_s": float(trace.t_s[i]),
+            "x_px": float(trace.x[i]) * found.width_px,
+            "y_px": float(trace.y[i]) * found.height_px,
+            "confidence": float(trace.confidence[i]),
+            "kind": PointerKind(int(trace.kind[i])).name.lower(),
+        }
+        for i in range(len(trace))
+    ]
 
 
 def _check_overlay(video: Path, overlay: Path | None) -> None:

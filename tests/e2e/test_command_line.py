@@ -31,7 +31,7 @@ def test_extract_writes_points_scenes_and_images(tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     found = json.loads((tmp_path / "out.json").read_text())
 
-    assert set(found) == {"video", "points", "scenes", "timing"}
+    assert set(found) == {"video", "points", "others", "scenes", "timing"}
     assert set(found["video"]) == {
         "width_px", "height_px", "duration_s", "frames", "decoder", "broken"
     }  # fmt: skip

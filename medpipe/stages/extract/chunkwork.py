@@ -9,6 +9,7 @@ from medpipe.stages.extract.background import background
 from medpipe.stages.extract.blobs import Blob, find_blobs
 from medpipe.stages.extract.bridge import bridge
 from medpipe.stages.extract.contents import contents, without
+from medpipe.stages.extract.discs import find_discs, is_disc, with_discs, without_discs
 from medpipe.stages.extract.fits import Fits
 from medpipe.stages.extract.ghosts import find_ghosts, is_contradicted
 from medpipe.stages.extract.grid import Chunk, Gray, Mask, Replay
@@ -17,6 +18,7 @@ from medpipe.stages.extract.learn import learn
 from medpipe.stages.extract.loose import loose_places
 from medpipe.stages.extract.moves import moves
 from medpipe.stages.extract.moving import through
+from medpipe.stages.extract.pair import beside
 from medpipe.stages.extract.parked import is_alone, parked
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
 from medpipe.stages.extract.seeds import seed
@@ -57,6 +59,8 @@ class Bank:
         last_s: When that was.
         seed: A common pointer that the video shows, for where nothing else is known.
         seedless: Chunks that were searched for one.
+        draws: Common pointers are looked for.
+        two: Two pointers were seen at the same time.
         fits: Which blobs of this chunk are like which.
     """
 
@@ -66,6 +70,8 @@ class Bank:
     last_s: float = -np.inf
     seed: Template | None = None
     seedless: int = 0
+    draws: bool = True
+    two: bool = False
     fits: Fits = field(default_factory=Fits)
     _tried: dict[Blob, tuple[int, Place | None]] = field(default_factory=dict)
 
@@ -118,53 +124,60 @@ class Seen:
 
     Attributes:
         places: One entry a sample: the pointer's place, or None where it is hidden.
+        second: One entry a sample: the place of another pointer that is seen meanwhile, or None.
         views: The still runs.
         fresh: The chunk's first sample already shows another picture than the chunk before.
         quiet: (grid) bool, blocks that rest now and then.
     """
 
     places: list[Place | None]
+    second: list[Place | None]
     views: list[View]
     fresh: bool
     quiet: Mask
 
 
-def work_chunk(chunk: Chunk, bank: Bank) -> Seen:
+def work_chunk(chunk: Chunk, bank: Bank, quiet: Mask | None = None) -> Seen:
     """Find runs, backgrounds and the pointer of a chunk.
 
     Args:
         chunk: The samples.
         bank: Looks known so far; new ones and the last place are written back.
+        quiet: (grid) bool, blocks that rest now and then; None to find them.
 
     Returns:
         What was seen.
     """
-    quiet = ~busy_blocks(chunk)
-    runs = cut_runs(chunk, ~quiet)
-    views = [_view(chunk, run, quiet) for run in runs if run.still]
+    discs = find_discs(chunk)
+    bare = without_discs(chunk, discs)
+    if quiet is None:
+        quiet = ~busy_blocks(bare)
+    runs = cut_runs(bare, ~quiet)
+    views = [_view(chunk, run, quiet, discs) for run in runs if run.still]
     _learn(views, bank, chunk.level(0, len(chunk)))
-    views = [_exorcise(chunk, view, quiet, bank) for view in views]
+    views = [_exorcise(chunk, view, quiet, bank, discs) for view in views]
     swept = sweep(chunk, runs, bank.templates)
     known = bank.last, bank.last_s
-    places = _follow_runs(chunk, runs, views, quiet, bank, swept, [])
-    parts = contents(chunk, places, bank.templates)
+    places, second = _follow_runs(chunk, runs, views, quiet, bank, swept, [])
+    parts = [] if any(second) else contents(chunk, places, bank.templates)
     if parts:
         bank.last, bank.last_s = known
-        places = _follow_runs(chunk, runs, views, quiet, bank, swept, parts)
+        places, second = _follow_runs(chunk, runs, views, quiet, bank, swept, parts)
     places = through(chunk, runs, places, bank.templates)
     places = _with_seed(chunk, runs, places, bank)
     drawn = [] if bank.seed is None else [bank.seed]
     if drawn:
         places = through(chunk, runs, places, drawn)
     places = moves(chunk, runs, places)
-    parts = contents(chunk, places, bank.templates)
+    parts = [] if any(second) else contents(chunk, places, bank.templates)
     places = [p if p is not None and without([p], parts) else None for p in places]
     places = hold(chunk, places, [*bank.templates, *drawn])
     places = bridge(places, runs, chunk.times_s, chunk.first.shape[1])
+    places = with_discs(places, discs)
     bank.forget()
     first = chunk.deltas[0]
     fresh = first is not None and is_content(first.changed & quiet, first.moved & quiet)
-    return Seen(places, views, fresh, quiet)
+    return Seen(places, second, views, fresh, quiet)
 
 
 def _follow_runs(
@@ -175,32 +188,41 @@ def _follow_runs(
     bank: Bank,
     swept: Sequence[Place],
     parts: Sequence[Place],
-) -> list[Place | None]:
-    """Follow the pointer from run to run; `parts` of the picture are no places of it."""
-    by_start = {view.run.start: view for view in views}
+) -> tuple[list[Place | None], list[Place | None]]:
+    """Follow one pointer, and another, from run to run; `parts` of the picture are no places."""
+    by_start, width_px = {view.run.start: view for view in views}, chunk.first.shape[1]
     places: list[Place | None] = []
+    second: list[Place | None] = []
     for run in runs:
         sure = without(_within(swept, run), parts)
         if run.still:
-            found = _still_places(chunk, by_start[run.start], quiet, bank, sure, parts)
+            view = by_start[run.start]
+            every, outrun = _still_places(chunk, view, quiet, bank, sure, parts)
+            found = follow(every, run, width_px)
+            rest = beside(every, outrun, found, run, surely=bank.two)
+            bank.two |= bool(rest)
+            second += follow(rest, run, width_px)
         else:
-            found = follow(sure, run, chunk.first.shape[1])
+            found = follow(sure, run, width_px)
+            second += [None] * (run.end - run.start)
         places += found
         bank.see(found, chunk.times_s[run.start : run.end])
-    return places
+    return places, second
 
 
-def _view(chunk: Chunk, run: Run, quiet: Mask) -> View:
+def _view(chunk: Chunk, run: Run, quiet: Mask, discs: Sequence[Place | None]) -> View:
     behind = background(chunk, run)
     blobs = find_blobs(chunk, run, behind, quiet)
     ghosts = find_ghosts(blobs, run)
     if ghosts:
         behind = _without(chunk, behind, ghosts)
         blobs = find_blobs(chunk, run, behind, quiet)
-    return View(run, behind, blobs)
+    return View(run, behind, [blob for blob in blobs if not is_disc(blob, discs)])
 
 
-def _exorcise(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> View:
+def _exorcise(
+    chunk: Chunk, view: View, quiet: Mask, bank: Bank, discs: Sequence[Place | None]
+) -> View:
     ghosts = [
         blob
         for blob in view.blobs
@@ -211,7 +233,8 @@ def _exorcise(chunk: Chunk, view: View, quiet: Mask, bank: Bank) -> View:
     if not ghosts:
         return view
     behind = _without(chunk, view.behind, ghosts)
-    return View(view.run, behind, find_blobs(chunk, view.run, behind, quiet))
+    blobs = find_blobs(chunk, view.run, behind, quiet)
+    return View(view.run, behind, [blob for blob in blobs if not is_disc(blob, discs)])
 
 
 def _without(chunk: Chunk, behind: Gray, ghosts: list[Blob]) -> Gray:
@@ -310,7 +333,7 @@ def _with_seed(
     """Fill in what a common pointer's look finds where the picture never rests."""
     restless = [i for run in runs if not run.still for i in range(run.start, run.end)]
     many = sum(places[i] is None for i in restless) > _UNSEEN_SHARE * len(places)
-    if many and bank.seed is None and bank.seedless < _MOST_SEEDLESS:
+    if many and bank.draws and bank.seed is None and bank.seedless < _MOST_SEEDLESS:
         bank.seed = seed(chunk, [i for i, place in enumerate(places) if place is None])
         bank.seedless += 1
     if bank.seed is None:
@@ -337,7 +360,8 @@ def _still_places(
     bank: Bank,
     swept: Sequence[Place],
     parts: Sequence[Place],
-) -> list[Place | None]:
+) -> tuple[list[Place], list[Place]]:
+    """Where a pointer may be during a still run; where only a second one may rest meanwhile."""
     run = view.run
     places: list[Place] = list(swept)
     unknown: list[Blob] = []
@@ -350,12 +374,13 @@ def _still_places(
         if not proven and (place is None or place.fit > 1):
             unknown.append(blob)
     movers = [p for p in places if p.fit <= 1 and p.end - p.start <= _MOVER_SAMPLES]
-    places = [p for p in places if not _is_outrun(p, movers)]
+    outrun = [p for p in places if _is_outrun(p, movers)]
+    places = [p for p in places if p not in outrun]
     sure = [p for p in places if p.fit <= 1]
     last = bank.last_before(chunk.times_s[run.start])
     places += parked(chunk, run, view.behind, quiet, bank.templates, last, sure)
     places += loose_places(unknown, sure, run)
-    return follow(without(places, parts), run, chunk.first.shape[1])
+    return without(places, parts), without(outrun, parts)
 
 
 def _is_outrun(resting: Place, movers: list[Place]) -> bool:

@@ -11,9 +11,12 @@ from medpipe.media.video import Frame, VideoReader, open_video
 from medpipe.records import Extraction, Scene, Trace
 from medpipe.stages.extract.chunkwork import Bank, Seen, work_chunk
 from medpipe.stages.extract.clean import Colour, Kept, clean_image, inpaint
+from medpipe.stages.extract.colour import ColourLayer
 from medpipe.stages.extract.config import ExtractConfig
 from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout
+from medpipe.stages.extract.hues import colour_places
 from medpipe.stages.extract.mend import Mender, Patch
+from medpipe.stages.extract.pair import Pair, pair_up
 from medpipe.stages.extract.runs import Run
 from medpipe.stages.extract.stretch import Stay, Stretch
 from medpipe.stages.extract.track import Place
@@ -47,22 +50,25 @@ class _Session:
         self._kept: list[tuple[int, Frame]] = []
         self._kept_at = self._shaken_at = -np.inf
         self._changed_since_kept = True
-        self._bank = Bank()
+        self._bank, self._hues = Bank(), Bank(draws=False)
+        self._colour = ColourLayer()
         self._stretch: Stretch | None = None
         self._mender = Mender()
         self._rows: list[Row] = []
+        self._others: list[Row] = []
         self._scenes: list[Scene] = []
 
     def see(self, frame: Frame) -> None:
         """Take in one sampled frame."""
         picture = self._layout.crop(frame.luma())
         if self._grid is None:
-            self._bank.quarter_turns = frame.quarter_turns
+            self._bank.quarter_turns = self._hues.quarter_turns = frame.quarter_turns
             self._grid = ChangeGrid(self._layout, picture, self._config.change_level)
         if self._chunk is None:
             self._chunk = Chunk(self._layout, picture.copy())
         delta, level = self._grid.see(picture)
         self._chunk.add(frame.time_s, delta, level)
+        self._colour.see(*frame.chroma(), frame.time_s)
         if delta is not None:
             self._changed_since_kept = True
             if delta.moved.mean() > _SHAKEN_SHARE:
@@ -93,9 +99,12 @@ class _Session:
         if chunk is None or not len(chunk):
             return
         seen = work_chunk(chunk, self._bank)
-        for index, place in enumerate(seen.places):
-            if place is not None:
-                self._rows.append(self._row(chunk.times_s[index], place))
+        pair = self._pair(chunk, seen)
+        seen.places = pair.first
+        for rows, places in ((self._rows, pair.first), (self._others, pair.second)):
+            for time_s, place in zip(chunk.times_s, places, strict=True):
+                if place is not None:
+                    rows.append(self._row(time_s, place))
         for view in seen.views:
             self._add_run(chunk, seen, view.run)
         if not seen.views or seen.views[-1].run.end < len(chunk):
@@ -104,6 +113,14 @@ class _Session:
             self._add_scenes(self._stretch, ends=False)
         self._chunk, self._kept = None, []
         self._changed_since_kept, self._kept_at = True, -np.inf
+
+    def _pair(self, chunk: Chunk, seen: Seen) -> Pair:
+        """Let colour tell of pointers where brightness does not."""
+        colours = self._colour.take()
+        paths: list[list[Place | None]] = [seen.places, seen.second]
+        if colours is not None:
+            paths.append(colour_places(colours, self._hues, seen.quiet, seen.places))
+        return pair_up(chunk, paths, self._bank.templates)
 
     def _add_run(self, chunk: Chunk, seen: Seen, run: Run) -> None:
         stretch = self._stretch
@@ -179,8 +196,7 @@ class _Session:
         """Work off what waits and put the answer together."""
         self._work()
         self._close_stretch()
-        rows = [row for row in self._rows if row[3] >= self._config.min_confidence]
-        points = Trace.of(*zip(*rows, strict=True)) if rows else Trace.empty()
+        points, others = self._trace(self._rows), self._trace(self._others)
         return Extraction(
             self._width,
             self._height,
@@ -190,7 +206,12 @@ class _Session:
             points,
             tuple(_with_trace(scene, points) for scene in self._scenes),
             reader.broken,
+            (others,) if len(others) else (),
         )
+
+    def _trace(self, rows: list[Row]) -> Trace:
+        sure = [row for row in rows if row[3] >= self._config.min_confidence]
+        return Trace.of(*zip(*sure, strict=True)) if sure else Trace.empty()
 
 
 def extract(path: str | Path, images_dir: Path, config: ExtractConfig) -> Extraction:

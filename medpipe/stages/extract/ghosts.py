@@ -11,6 +11,7 @@ _REST_SAMPLES = 6
 _SHORTEST_REST_SAMPLES = 3
 _MOVER_SAMPLES = 2
 _GHOST_EDGE = 0.75
+_THING_EDGE = 1.5
 _SAME_PX = 3
 _COMPANY_SHARE = 0.5
 _FEWEST_SAMPLES = 5
@@ -20,8 +21,9 @@ _MOVER_ENERGY = 0.5
 def find_ghosts(blobs: Sequence[Blob], run: Run) -> list[Blob]:
     """Pick the blobs that are holes in the background, not things before it.
 
-    A hole has its edge in the background; or it rests while something like it moves elsewhere:
-    there is one pointer only. Content that came or went may be picked too, which does no harm.
+    A hole has its edge in the background; or it rests while something like it moves elsewhere, as
+    there seldom are two pointers, unless its edge is plainly its own. Content that came or went
+    may be picked too, which does no harm.
 
     Args:
         blobs: All of a still run.
@@ -35,8 +37,11 @@ def find_ghosts(blobs: Sequence[Blob], run: Run) -> list[Blob]:
     ghosts = []
     for group in _groups(resting):
         longest = max(group, key=lambda b: b.end - b.start)
+        edge = edge_ratio(longest)
         long = longest.end - longest.start >= _REST_SAMPLES
-        if (long and edge_ratio(longest) < _GHOST_EDGE) or _has_company(group, movers, run):
+        if (long and edge < _GHOST_EDGE) or (
+            edge < _THING_EDGE and _has_company(group, movers, run)
+        ):
             ghosts.append(longest)
     return ghosts
 

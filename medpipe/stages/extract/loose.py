@@ -9,7 +9,7 @@ from medpipe.records import PointerKind
 from medpipe.stages.extract.blobs import Blob
 from medpipe.stages.extract.grid import Mask
 from medpipe.stages.extract.runs import Run
-from medpipe.stages.extract.tip import Shape, read_shape
+from medpipe.stages.extract.tip import read_crossing
 from medpipe.stages.extract.track import Place
 
 _FEWEST_PLACES = 5
@@ -29,6 +29,7 @@ _REST_ENERGY = 0.6
 _CROSS_SHARE = 0.4
 _ROUND_SIDES = (0.66, 1.5)
 _ROUND_HULL = 0.68
+_PAD_PX = 2
 
 
 def loose_places(unknown: Sequence[Blob], known: Sequence[Place], run: Run) -> list[Place]:
@@ -61,13 +62,14 @@ def loose_places(unknown: Sequence[Blob], known: Sequence[Place], run: Run) -> l
         return []
     alike = _without_traces(alike)
     central = float(np.mean([_is_round(b.mask) for b in alike])) > _ROUND_SHARE
-    crossed = np.mean([_read(b).kind is PointerKind.CROSS for b in alike]) > _CROSS_SHARE
+    crossed = np.mean([_crossing(b) is not None for b in alike]) > _CROSS_SHARE
     return [_place(blob, central, bool(crossed)) for blob in alike]
 
 
-def _read(blob: Blob) -> Shape:
-    outline = np.pad(blob.mask, 2).astype(np.float32)
-    return read_shape(outline, outline)
+def _crossing(blob: Blob) -> tuple[float, float] | None:
+    """Where the bars of a cross meet in a blob, picture pixels."""
+    here = read_crossing(np.pad(blob.mask, _PAD_PX).astype(np.float32))
+    return None if here is None else (blob.x0 + here[0] - _PAD_PX, blob.y0 + here[1] - _PAD_PX)
 
 
 def _behave(alike: list[Blob], worth: list[Blob], run: Run) -> bool:
@@ -130,10 +132,8 @@ def _place(blob: Blob, central: bool, crossed: bool) -> Place:
     height, width = blob.mask.shape
     x, y, kind = blob.x0 + (width - 1) / 2, blob.y0 + (height - 1) / 2, PointerKind.LASER
     if crossed:
-        shape = _read(blob)
         kind = PointerKind.CROSS
-        if shape.kind is PointerKind.CROSS:
-            x, y = blob.x0 + shape.tip[0] - 2, blob.y0 + shape.tip[1] - 2
+        x, y = _crossing(blob) or (x, y)
     elif not central:
         top = np.nonzero(blob.mask[:2].any(0))[0]
         x, y, kind = blob.x0 + float(top.mean()), float(blob.y0), PointerKind.UNKNOWN

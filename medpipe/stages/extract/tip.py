@@ -53,15 +53,35 @@ def read_shape(look: Floats, weight: Floats) -> Shape:
         turned by half a turn and mirrored (text cursor, dot, halo), where the flanks of an arrow
         meet, and at the topmost point of anything else (hand).
     """
-    size = (weight.shape[1] * _FINER, weight.shape[0] * _FINER)
-    fine = cv2.resize(weight, size, interpolation=cv2.INTER_CUBIC) > 0.5
-    fine = cv2.morphologyEx(fine.astype(np.uint8), cv2.MORPH_CLOSE, _CLOSE) > 0
+    fine = _fine(weight)
     rows, columns = np.nonzero(fine.any(1))[0], np.nonzero(fine.any(0))[0]
     if not len(rows):
         return Shape(PointerKind.UNKNOWN, (weight.shape[1] / 2, weight.shape[0] / 2))
     box = fine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     kind, (x, y) = _read_box(box)
     return Shape(kind, ((float(columns[0]) + x) / _FINER - 0.5, (rows[0] + y) / _FINER - 0.5))
+
+
+def read_crossing(weight: Floats) -> tuple[float, float] | None:
+    """Where two thin bars cross that an outline consists of: (x, y) as in `Shape`, or None.
+
+    Args:
+        weight: (h, w) float32 in [0, 1], how much of each pixel is covered.
+    """
+    fine = _fine(weight)
+    rows, columns = np.nonzero(fine.any(1))[0], np.nonzero(fine.any(0))[0]
+    if not len(rows):
+        return None
+    here = _crossing(fine[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    if here is None:
+        return None
+    return (float(columns[0]) + here[0]) / _FINER - 0.5, (rows[0] + here[1]) / _FINER - 0.5
+
+
+def _fine(weight: Floats) -> Mask:
+    size = (weight.shape[1] * _FINER, weight.shape[0] * _FINER)
+    fine = cv2.resize(weight, size, interpolation=cv2.INTER_CUBIC) > 0.5
+    return np.asarray(cv2.morphologyEx(fine.astype(np.uint8), cv2.MORPH_CLOSE, _CLOSE) > 0)
 
 
 def read_turned(look: Floats, weight: Floats, turns: int) -> Shape:
