@@ -75,7 +75,7 @@ def without_discs(chunk: Chunk, discs: Sequence[Place | None]) -> Chunk:
     for delta, disc in zip(chunk.deltas, discs, strict=True):
         deltas.append(None if delta is None else _outside(delta, before, disc, chunk.layout.block))
         before = disc
-    return replace(chunk, deltas=deltas)
+    return replace(chunk, deltas=deltas, _renewals=None)
 
 
 def _outside(delta: Delta, before: Place | None, now: Place | None, side: int) -> Delta:
