@@ -17,6 +17,9 @@ _BAR_LENGTH = 0.6
 _BAR_WIDTH = 0.14
 _BAR_SHARE = 0.8
 _CROSS_FILL = 0.55
+_BAR_TALL = 1.8
+_BAR_THIN = 0.45
+_BAR_SWAY = 0.5
 _LEAST_OPENING = 0.35
 _MOST_BEND = 0.6
 _MOST_ABOVE = 0.15
@@ -108,6 +111,9 @@ def _read_box(box: Mask) -> tuple[PointerKind, tuple[float, float]]:
     crossing = _crossing(box)
     if crossing is not None:
         return PointerKind.CROSS, crossing
+    bar = _bar(box)
+    if bar is not None:
+        return PointerKind.TEXT_CURSOR, bar
     if _symmetric(box):
         return _round_kind(box), (width / 2, height / 2)
     top = box[: max(1, _FINER // 2)].any(0)
@@ -131,6 +137,20 @@ def _crossing(box: Mask) -> tuple[float, float] | None:
     bars[np.abs(np.arange(height) + 0.5 - y) < _BAR_WIDTH * height] = True
     bars[:, np.abs(np.arange(width) + 0.5 - x) < _BAR_WIDTH * width] = True
     return (x, y) if (box & bars).sum() > _BAR_SHARE * box.sum() else None
+
+
+def _bar(box: Mask) -> tuple[float, float] | None:
+    """Middle of a thin upright bar, with feet or without; arrows and hands grow wider downwards."""
+    height, width = box.shape
+    middle = box[height // 4 : height - height // 4]
+    middle = middle[middle.any(1)]
+    if height < _BAR_TALL * width or not len(middle):
+        return None
+    if middle.sum(1).mean() > _BAR_THIN * width + _FINER:
+        return None
+    along = np.arange(width) + 0.5
+    at = (middle * along).sum(1) / middle.sum(1)
+    return (float(at.mean()), height / 2) if at.std() < _BAR_SWAY * _FINER else None
 
 
 def _apex(box: Mask) -> tuple[float, float] | None:

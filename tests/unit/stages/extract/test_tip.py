@@ -50,3 +50,23 @@ def test_a_disc_with_holes_points_with_its_centre() -> None:
 
     assert shape.kind is PointerKind.HALO
     assert shape.tip == pytest.approx((22, 22), abs=1)
+
+
+def test_a_text_cursor_with_torn_feet_points_with_its_centre() -> None:
+    beam = np.zeros((29, 9), np.float32)
+    beam[2:27, 3:6] = beam[2:4, 1:8] = 1
+    beam[10, 3:6] = 0
+
+    shape = read_shape(beam, beam)
+
+    assert shape.kind is PointerKind.TEXT_CURSOR
+    assert shape.tip == pytest.approx((4, 14), abs=0.7)
+
+
+def test_a_hand_and_a_tall_arrow_are_no_text_cursors() -> None:
+    hand = np.zeros((30, 16), np.float32)
+    hand[2:16, 5:8] = hand[14:28, 2:14] = 1
+    arrow = drawn([(3, 2), (3, 30), (7, 25), (12, 25)], (34, 16))
+
+    assert read_shape(hand, hand).kind is PointerKind.HAND
+    assert read_shape(arrow, arrow).kind is PointerKind.ARROW
