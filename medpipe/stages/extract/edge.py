@@ -89,9 +89,11 @@ class _Session:
     def _is_full(self, chunk: Chunk) -> bool:
         config = self._config
         waiting = len(self._kept) * self._width * self._height * 1.5
+        colours = self._colour.chunk
+        changed = chunk.size_bytes + (0 if colours is None else colours.size_bytes)
         return (
             chunk.times_s[-1] - chunk.times_s[0] >= config.max_chunk_s
-            or chunk.size_bytes >= config.max_chunk_mb * 1e6
+            or changed >= config.max_chunk_mb * 1e6
             or waiting >= config.max_keeper_mb * 1e6
         )
 
