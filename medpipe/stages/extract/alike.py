@@ -7,7 +7,7 @@ from medpipe.stages.extract.grid import Gray, Mask
 _BY_CHANCE_SHARE = 1 / 40
 _FEWEST_PIXELS = 2
 _STRONG = 2.0
-_ALL_SHARE = 0.4
+_MANY_SHARE = 0.15
 _ALIKE = 0.85
 _SLOPES = 0.6, 1.6
 _LEAST_STD = 4.0
@@ -27,14 +27,14 @@ def compare(now: Gray, was: Gray, where: Mask, level: float) -> tuple[Mask, Mask
         level: Grey levels that count as a change.
 
     Returns:
-        (n,) bool, blocks of which more pixels differ than by chance, some strongly or most of
+        (n,) bool, blocks of which more pixels differ than by chance, some strongly or many of
         them; and (n,) bool, those of them
         that still show the same.
     """
     off = gap(now, was) * where
     counts = (off > level).sum(axis=(1, 2))
     size = now.shape[1] * now.shape[2]
-    strong = (off > _STRONG * level).any(axis=(1, 2)) | (counts > _ALL_SHARE * size)
+    strong = (off > _STRONG * level).any(axis=(1, 2)) | (counts > _MANY_SHARE * size)
     unlike = strong & (counts > max(_BY_CHANCE_SHARE * size, _FEWEST_PIXELS))
     recoded = np.zeros(len(now), bool)
     for k in np.flatnonzero(unlike):
