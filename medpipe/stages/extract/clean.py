@@ -1,6 +1,6 @@
 """Build a still run's picture without the pointer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,8 +27,8 @@ class Picture(Protocol):
         """(h, w) uint8."""
         ...
 
-    def bgr(self) -> Colour:
-        """(h, w, 3) uint8."""
+    def bgr(self, part: tuple[slice, slice] | None = None) -> Colour:
+        """(h, w, 3) uint8, of a part alone if one is given."""
         ...
 
 
@@ -65,27 +65,34 @@ def clean_image(
     Returns:
         (h, w, 3) uint8 in BGR, and (h, w) bool, the pixels that no frame shows.
     """
-    covers = [_covered(each, behind, known, layout) for each in kept]
-    order = sorted(range(len(kept)), key=lambda k: (int(covers[k].sum()), -k))
+    size = kept[0].picture.luma().shape
+    areas, packed = [], []
+    for each in kept:
+        covered = _covered(each, behind, known, layout)
+        areas.append(int(covered.sum()))
+        packed.append(np.packbits(covered))
+
+    def cover(k: int) -> Mask:
+        return np.unpackbits(packed[k], count=size[0] * size[1]).reshape(size).view(np.bool_)
+
+    order = sorted(range(len(kept)), key=lambda k: (areas[k], -k))
     image = np.ascontiguousarray(kept[order[0]].picture.bgr())
-    missing = _grown(covers[order[0]])
-    _take(image, missing, [(kept[k], covers[k]) for k in order[1:]])
-    if missing.any():
-        loose = [(kept[k], _without_recoded(kept[k], covers[k], behind, layout)) for k in order]
-        _take(image, missing, loose)
+    missing = _grown(cover(order[0]))
+    _take(image, missing, ((kept[k], cover(k)) for k in order[1:]))
+    loose = ((kept[k], _without_recoded(kept[k], cover(k), behind, layout)) for k in order)
+    _take(image, missing, loose)
     return image, missing
 
 
-def _take(image: Colour, missing: Mask, frames: Sequence[tuple[Kept, Mask]]) -> None:
-    """Fill missing pixels from frames that show them, in place."""
-    for each, covered in frames:
-        if not missing.any():
-            return
+def _take(image: Colour, missing: Mask, frames: Iterator[tuple[Kept, Mask]]) -> None:
+    """Fill missing pixels in place from frames that show them, asking for no more than needed."""
+    while missing.any() and (frame := next(frames, None)) is not None:
+        each, covered = frame
         shown = missing & ~_grown(covered)
         if shown.any():
             rows, columns = _box(shown)
             part = shown[rows, columns]
-            image[rows, columns][part] = each.picture.bgr()[rows, columns][part]
+            image[rows, columns][part] = each.picture.bgr((rows, columns))[part]
             missing &= ~shown
 
 

@@ -47,6 +47,11 @@ class Stretch:
         self._level = 0.0
         self._kept: list[Kept] = []
 
+    @property
+    def held(self) -> int:
+        """Whole frames that are held."""
+        return len(self._kept)
+
     def goes_on(self, chunk: Chunk, run: Run, places: Sequence[Place | None]) -> bool:
         """Whether a run that follows at once shows the same picture, as after a key frame.
 
