@@ -63,13 +63,32 @@ class Frame:
             self._frame = self._frame.reformat(format="yuv420p")
         return _plane(self._frame, 1), _plane(self._frame, 2)
 
-    def bgr(self) -> NDArray[np.uint8]:
+    def bgr(self, part: tuple[slice, slice] | None = None) -> NDArray[np.uint8]:
         """The frame in colour, by the matrix and range that the stream states.
 
+        Args:
+            part: Rows and columns, with start and stop; None for all. The rest is not converted.
+
         Returns:
-            (h, w, 3) uint8, blue first.
+            (h, w, 3) uint8, blue first; of a part the same to the bit as of the whole.
         """
-        return np.asarray(self._frame.to_ndarray(format="bgr24"), np.uint8)
+        frame = self._frame
+        if part is None:
+            return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+        rows, columns = (slice(each.start & ~1, (each.stop + 1) & ~1) for each in part)
+        fits = rows.stop <= frame.height and columns.stop <= frame.width
+        if not fits or frame.format.name not in _PLANAR_420:
+            return self.bgr()[part]
+        half = tuple(slice(each.start // 2, each.stop // 2) for each in (rows, columns))
+        luma, *colours = (_plane(frame, k)[half if k else (rows, columns)] for k in range(3))
+        packed = np.concatenate([luma.ravel(), *(each.ravel() for each in colours)])
+        crop = VideoFrame.from_ndarray(packed.reshape(-1, luma.shape[1]), format=frame.format.name)
+        crop.colorspace, crop.color_range = frame.colorspace, frame.color_range
+        inside = tuple(
+            slice(each.start - even.start, each.stop - even.start)
+            for each, even in zip(part, (rows, columns), strict=True)
+        )
+        return np.asarray(crop.to_ndarray(format="bgr24")[inside], np.uint8)
 
 
 class VideoReader:

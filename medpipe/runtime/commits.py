@@ -1,6 +1,5 @@
 """Commits beside the driver's loop: in a thread of their own, with compaction in between."""
 
-import ctypes
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +7,7 @@ from typing import Protocol
 
 from medpipe.dataset import Manifest
 from medpipe.errors import Transient
+from medpipe.media.heap import give_back
 from medpipe.runtime.flights import Flight
 from medpipe.scheduling import Committed, Event, Failure, FailureKind, StepFailed
 
@@ -100,15 +100,4 @@ class Commits:
         except Transient as error:
             logger.warning("the tables were not tidied now: %s", error)
         finally:
-            _give_back()
-
-
-def _give_back() -> None:
-    """Return freed memory to the system.
-
-    glibc keeps what each thread once used; with delta-rs' threads the driver grew by 19 KB an item
-    for the first thousands of items.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
-    if trim is not None:
-        trim(0)
+            give_back()

@@ -263,7 +263,8 @@ def _learn(views: list[View], bank: Bank, level: float) -> None:
         _learn_from([view], bank, level)
         for number in range(len(learnt_in), len(bank.templates)):
             learnt_in[number] = index
-    _resize(views, bank, learnt_in)
+    if views:
+        _resize(views, bank, learnt_in)
     if len(views) > 1:
         _learn_from(views, bank, level)
 

@@ -1,6 +1,6 @@
 """Build a still run's picture without the pointer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,8 +27,8 @@ class Picture(Protocol):
         """(h, w) uint8."""
         ...
 
-    def bgr(self) -> Colour:
-        """(h, w, 3) uint8."""
+    def bgr(self, part: tuple[slice, slice] | None = None) -> Colour:
+        """(h, w, 3) uint8, of a part alone if one is given."""
         ...
 
 
@@ -65,31 +65,47 @@ def clean_image(
     Returns:
         (h, w, 3) uint8 in BGR, and (h, w) bool, the pixels that no frame shows.
     """
-    covers = [_covered(each, behind, known, layout) for each in kept]
-    order = sorted(range(len(kept)), key=lambda k: (int(covers[k].sum()), -k))
+    size = kept[0].picture.luma().shape
+    areas, packed = [], []
+    for each in kept:
+        covered = _covered(each, behind, known, layout)
+        areas.append(int(covered.sum()))
+        packed.append(np.packbits(covered))
+
+    def cover(k: int) -> Mask:
+        return np.unpackbits(packed[k], count=size[0] * size[1]).reshape(size).view(np.bool_)
+
+    order = sorted(range(len(kept)), key=lambda k: (areas[k], -k))
     image = np.ascontiguousarray(kept[order[0]].picture.bgr())
-    missing = _grown(covers[order[0]])
-    _take(image, missing, [(kept[k], covers[k]) for k in order[1:]])
+    missing = _grown(cover(order[0]))
+    _take(image, missing, ((kept[k], cover(k)) for k in order[1:]))
     if missing.any():
-        loose = [(kept[k], _without_recoded(kept[k], covers[k], behind, layout)) for k in order]
-        missing &= _grown(loose[0][1])
-        _take(image, missing, loose[1:])
+        loose = ((kept[k], _without_recoded(kept[k], cover(k), behind, layout)) for k in order)
+        missing &= _grown(next(loose)[1])
+        _take(image, missing, loose)
     return image, missing
 
 
-def _take(image: Colour, missing: Mask, frames: Sequence[tuple[Kept, Mask]]) -> None:
+def _take(image: Colour, missing: Mask, frames: Iterator[tuple[Kept, Mask]]) -> None:
     """Fill missing pixels from frames that show them, in place; those that show most first."""
-    shown = [missing & ~_grown(covered) for _, covered in frames]
+    if not missing.any():
+        return
+    hole = _box(missing)
+    left = missing[hole]
+    shown = [(each, left & ~_grown(covered)[hole]) for each, covered in frames]
     while shown:
-        counts = [int(np.count_nonzero(each)) for each in shown]
-        best = int(np.argmax(counts))
-        if not counts[best]:
+        each, part = max(shown, key=lambda pair: int(np.count_nonzero(pair[1])))
+        if not part.any():
             return
-        rows, columns = _box(shown[best])
-        part = shown[best][rows, columns]
-        image[rows, columns][part] = frames[best][0].picture.bgr()[rows, columns][part]
-        missing &= ~shown[best]
-        shown = [each & missing for each in shown]
+        rows, columns = _box(part)
+        place = _within(hole[0], rows), _within(hole[1], columns)
+        image[place][part[rows, columns]] = each.picture.bgr(place)[part[rows, columns]]
+        left &= ~part
+        shown = [(other, seen & left) for other, seen in shown]
+
+
+def _within(outer: slice, inner: slice) -> slice:
+    return slice(outer.start + inner.start, outer.start + inner.stop)
 
 
 def _covered(each: Kept, behind: Gray, known: Mask, layout: Layout) -> Mask:

@@ -31,10 +31,10 @@ class ExtractConfig(Record):
         description="Megabytes of changed pixels that are kept to look back over.",
     )
     max_keeper_mb: int = Field(
-        160,
+        112,
         ge=32,
         le=8192,
-        description="Megabytes of whole frames that wait to become clean images.",
+        description="Megabytes of whole frames that are held to become clean images.",
     )
     keepers_per_scene: int = Field(
         6, ge=2, le=32, description="Most whole frames kept of a scene to build its clean image."

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from medpipe.errors import Rejected
+from medpipe.media.heap import give_back
 from medpipe.media.video import Frame, VideoReader, open_video
 from medpipe.records import Extraction, Scene, Trace
 from medpipe.stages.extract.chunkwork import Bank, Seen, work_chunk
@@ -28,6 +29,8 @@ _KEEP_SOON_S = 0.35
 _KEEP_LATER_S = 0.8
 _SOON_S = 1.5
 _SHAKEN_SHARE = 0.05
+_GOING_ON_SHARE = 0.25
+_FEWEST_KEEPERS = 2
 _PNG = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -45,6 +48,7 @@ class _Session:
         self._config = config
         self._images_dir = images_dir
         self._width, self._height = reader.width_px, reader.height_px
+        self._frame_bytes = self._width * self._height * 1.5
         self._layout = Layout.of(self._width, self._height, config.work_width_px)
         self._grid: ChangeGrid | None = None
         self._chunk: Chunk | None = None
@@ -88,13 +92,16 @@ class _Session:
 
     def _is_full(self, chunk: Chunk) -> bool:
         config = self._config
-        waiting = len(self._kept) * self._width * self._height * 1.5
+        held = len(self._kept) + (0 if self._stretch is None else self._stretch.held)
         colours = self._colour.chunk
         changed = chunk.size_bytes + (0 if colours is None else colours.size_bytes)
         return (
             chunk.times_s[-1] - chunk.times_s[0] >= config.max_chunk_s
             or changed >= config.max_chunk_mb * 1e6
-            or waiting >= config.max_keeper_mb * 1e6
+            or (
+                held * self._frame_bytes >= config.max_keeper_mb * 1e6
+                and len(self._kept) >= _FEWEST_KEEPERS
+            )
         )
 
     def _work(self) -> None:
@@ -116,6 +123,7 @@ class _Session:
         if self._stretch is not None:
             self._add_scenes(self._stretch, ends=False)
         self._chunk, self._kept = None, []
+        give_back()
         self._changed_since_kept, self._kept_at = True, -np.inf
 
     def _pair(self, chunk: Chunk, seen: Seen) -> Pair:
@@ -146,7 +154,10 @@ class _Session:
 
     def _add_scenes(self, stretch: Stretch, *, ends: bool) -> None:
         config = self._config
-        for stay in stretch.cut(config.min_scene_s, config.keepers_per_scene, ends=ends):
+        # The next chunk's are held beside those of the stay that goes on.
+        most = int(_GOING_ON_SHARE * config.max_keeper_mb * 1e6 / self._frame_bytes)
+        most = max(min(most, config.keepers_per_scene), _FEWEST_KEEPERS)
+        for stay in stretch.cut(config.min_scene_s, most, ends=ends):
             if stay.lasts_s >= config.min_scene_s and stay.kept:
                 self._add_scene(stay)
 

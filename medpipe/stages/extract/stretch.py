@@ -47,6 +47,11 @@ class Stretch:
         self._level = self._step_s = 0.0
         self._kept: list[Kept] = []
 
+    @property
+    def held(self) -> int:
+        """Whole frames that are held."""
+        return len(self._kept)
+
     def goes_on(self, sight: Sight, run: Run) -> bool:
         """Whether a run that follows at once shows the same picture, as after a key frame."""
         chunk, index = sight.chunk, run.start

@@ -32,13 +32,15 @@ def write_video(
     return path
 
 
-def write_noise(path: Path, frames: int = 40) -> Path:
+def write_noise(
+    path: Path, frames: int = 40, size: tuple[int, int] = (64, 48), pixels: str = "yuv420p"
+) -> Path:
     rng = np.random.default_rng(3)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        (stream.width, stream.height), stream.pix_fmt = size, pixels
         for _ in range(frames):
-            image = rng.integers(0, 255, (48, 64, 3)).astype(np.uint8)
+            image = rng.integers(0, 255, (size[1], size[0], 3)).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode())
     return path
@@ -75,6 +77,23 @@ def test_luma_is_a_view_into_the_decoders_buffer(tmp_path: Path) -> None:
     assert not luma.flags.owndata
     assert blue.shape == red.shape == (24, 32)
     assert frame.bgr().shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (63, 47)])
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuvj420p", "yuv444p"])
+def test_a_part_in_colour_is_that_of_the_whole(
+    tmp_path: Path, pixels: str, size: tuple[int, int]
+) -> None:
+    if pixels != "yuv444p" and size[0] % 2:
+        pytest.skip("the encoder wants even sides")
+    path = write_noise(tmp_path / "a.mp4", 3, size, pixels)
+
+    with open_video(path) as reader:
+        frames = list(reader)
+
+    for rows, columns in [(0, 12), (7, 30)], [(11, 12), (5, 6)], [(20, size[1]), (33, size[0])]:
+        part = slice(*rows), slice(*columns)
+        assert (frames[1].bgr(part) == frames[1].bgr()[part]).all()
 
 
 @pytest.mark.parametrize("pixels", ["yuv444p", "yuv420p10le", "rgb24"])
