@@ -93,6 +93,7 @@ def test_a_model_learns_its_classes_from_what_was_heard_in_lectures(tmp_path: Pa
     assert walk["narrations"]["medical"] >= walk["samples"]
     assert walk["with_boxes"] > 0
     assert walk["truth"]["wer"] < 0.1
-    assert shown["n"] == len(held_back)
+    # The leak check takes out what is near-equal to a picture that was learned from.
+    assert 0.95 * len(held_back) <= shown["n"] <= len(held_back)
     assert shown["chance"] == pytest.approx(1 / len(SAID))
     assert shown["accuracy"]["low"] > shown["chance"], shown

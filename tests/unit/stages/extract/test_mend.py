@@ -26,8 +26,9 @@ class Drawn:
     def luma(self) -> Image:
         return self._luma
 
-    def bgr(self) -> Image:
-        return np.asarray(cv2.merge([self._luma] * 3), np.uint8)
+    def bgr(self, part: tuple[slice, slice] | None = None) -> Image:
+        luma = self._luma if part is None else self._luma[part]
+        return np.asarray(cv2.merge([luma] * 3), np.uint8)
 
 
 def page(seed: int) -> Image:
