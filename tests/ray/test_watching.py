@@ -295,7 +295,8 @@ def test_a_summary_lies_beside_the_dataset(watched: Watched) -> None:
     }
     assert ("retried", "extract", "worker_died") in bystanders  # and who was on that worker, too
     assert summary.items["done"] == summary.dataset["done"] == 3
-    assert summary.rows["samples"] == summary.dataset["totals"]["samples"] > 0
+    totals = summary.dataset["totals"]
+    assert summary.rows["samples"] == totals["samples"] + totals["parts"] > 0
     assert summary.media_h == pytest.approx(18 / 3600, rel=0.1)
     assert stages["extract"].results["done"] >= 3
     assert stages["extract"].results["death"] == 1

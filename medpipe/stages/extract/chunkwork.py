@@ -36,7 +36,6 @@ _GHOST_RIM_PX = 3
 _FEWEST_TO_LEARN = 4
 _FEWEST_FOR_MORE = 6
 _FEWEST_RESIZED = 3
-_FEWEST_RESTLESS = 25
 _LEAST_BUSY_SHARE = 0.04
 _SURE_FIT = 0.6
 _SETTLED_FIT = 0.35
@@ -160,7 +159,7 @@ def work_chunk(chunk: Chunk, bank: Bank, quiet: Mask | None = None) -> Seen:
     views = [_view(chunk, run, quiet, discs) for run in runs if run.still]
     _learn(views, bank, chunk.level(0, len(chunk)))
     if not bank.templates:
-        _learn_restless(chunk, runs, quiet, bank)
+        _learn_restless(chunk, quiet, bank)
     views = [_exorcise(chunk, view, quiet, bank, discs) for view in views]
     swept = sweep(chunk, runs, bank.templates)
     known = bank.last, bank.last_s
@@ -269,18 +268,15 @@ def _learn(views: list[View], bank: Bank, level: float) -> None:
         _learn_from(views, bank, level)
 
 
-def _learn_restless(chunk: Chunk, runs: Sequence[Run], quiet: Mask, bank: Bank) -> None:
-    """Learn a look where the picture never rests: in a part of it, or all of it for a while."""
-    level = chunk.level(0, len(chunk))
-    moving = [i for run in runs if not run.still for i in range(run.start, run.end)]
-    busy = float(1 - quiet.mean()) >= _LEAST_BUSY_SHARE
-    samples, where = (range(len(chunk)), ~quiet) if busy else (moving, np.ones_like(quiet))
-    if len(samples) >= _FEWEST_RESTLESS:
-        usual, blobs = restless_blobs(chunk, samples, where, level)
-        run = Run(samples[0], samples[-1] + 1, still=False)
-        _learn_from([View(run, usual, blobs)], bank, level)
-        # What moves with the picture is soft and like the rest of it; a drawing is not.
-        bank.templates = [look for look in bank.templates if look.distinct]
+def _learn_restless(chunk: Chunk, quiet: Mask, bank: Bank) -> None:
+    """Learn a look in a part of the picture that never rests."""
+    if float(1 - quiet.mean()) < _LEAST_BUSY_SHARE:
+        return
+    level, run = chunk.level(0, len(chunk)), Run(0, len(chunk), still=False)
+    usual, blobs = restless_blobs(chunk, range(len(chunk)), ~quiet, level)
+    _learn_from([View(run, usual, blobs)], bank, level)
+    # What moves with the picture is soft and like the rest of it; a drawing is not.
+    bank.templates = [look for look in bank.templates if look.distinct]
 
 
 def _resize(views: list[View], bank: Bank, learnt_in: dict[int, int]) -> None:

@@ -22,6 +22,21 @@ def tip(index: int) -> tuple[float, float]:
     return 150 + 110 * np.sin(0.21 * index), 110 + 70 * np.sin(0.33 * index + 1)
 
 
+LOOP = np.s_[50:150, 80:200]
+PAGE = texture(9)
+
+
+def in_a_window(index: int) -> Gray:
+    """The loop in a part of a page that rests."""
+    page = PAGE.copy()
+    page[LOOP] = beating(index)[LOOP]
+    return page
+
+
+def tip_inside(index: int) -> tuple[float, float]:
+    return 130 + 40 * np.sin(0.21 * index), 88 + 30 * np.sin(0.33 * index + 1)
+
+
 def everywhere(chunk: Chunk) -> np.ndarray:
     return np.ones(chunk.layout.grid, bool)
 
@@ -51,10 +66,10 @@ def test_what_boils_alone_gives_next_to_nothing() -> None:
 def test_a_pointer_over_a_loop_is_learnt_and_followed() -> None:
     bank = Bank()
 
-    seen = work_chunk(film(COUNT, lambda k: pointed(beating(k), *tip(k))), bank)
+    seen = work_chunk(film(COUNT, lambda k: pointed(in_a_window(k), *tip_inside(k))), bank)
 
     right = [
-        place is not None and np.hypot(place.x - tip(k)[0], place.y - tip(k)[1]) < 6
+        place is not None and np.hypot(place.x - tip_inside(k)[0], place.y - tip_inside(k)[1]) < 6
         for k, place in enumerate(seen.places)
     ]
     assert bank.templates
@@ -64,6 +79,6 @@ def test_a_pointer_over_a_loop_is_learnt_and_followed() -> None:
 def test_a_loop_without_a_pointer_gives_none() -> None:
     bank = Bank()
 
-    seen = work_chunk(film(COUNT, beating), bank)
+    seen = work_chunk(film(COUNT, in_a_window), bank)
 
     assert not any(seen.places)
