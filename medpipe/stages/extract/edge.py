@@ -129,10 +129,10 @@ class _Session:
     def _pair(self, chunk: Chunk, seen: Seen) -> Pair:
         """Let colour tell of pointers where brightness does not."""
         colours = self._colour.take()
-        paths: list[list[Place | None]] = [seen.places, seen.second]
+        hued: list[Place | None] = [None] * len(chunk)
         if colours is not None:
-            paths.append(colour_places(colours, self._hues, seen.quiet, seen.places))
-        return pair_up(chunk, paths, self._bank.templates)
+            hued = colour_places(colours, self._hues, seen.quiet, seen.places)
+        return pair_up(chunk, [seen.places, hued, seen.second], self._bank.templates)
 
     def _add_run(self, sight: Sight, run: Run, *, goes_on: bool) -> None:
         stretch, chunk = self._stretch, sight.chunk

@@ -15,7 +15,7 @@ from medpipe.stages.extract.track import Place
 _APART_SIDES = 1.0
 _FEWEST_SAMPLES = 12
 _FEWEST_SPOTS = 4
-_UNLIKE_COST = 0.5
+_UNLIKE_COST = 0.7
 _UNSEEN_COST = 0.3
 
 Path = Sequence[Place | None]
