@@ -23,7 +23,6 @@ from medpipe.stages.extract.parked import is_alone, parked
 from medpipe.stages.extract.restless import restless_blobs
 from medpipe.stages.extract.runs import Run, busy_blocks, cut_runs, is_content
 from medpipe.stages.extract.seeds import seed
-from medpipe.stages.extract.strokes import follow_strokes
 from medpipe.stages.extract.sweep import sweep
 from medpipe.stages.extract.template import Template
 from medpipe.stages.extract.tip import read_turned
@@ -178,7 +177,7 @@ def work_chunk(chunk: Chunk, bank: Bank, quiet: Mask | None = None) -> Seen:
     places = [p if p is not None and without([p], parts) else None for p in places]
     places = hold(chunk, places, [*bank.templates, *drawn])
     places = bridge(places, runs, chunk.times_s, chunk.first.shape[1])
-    places = follow_strokes(chunk, with_discs(places, discs))
+    places = with_discs(places, discs)
     bank.forget()
     first = chunk.deltas[0]
     fresh = first is not None and is_content(first.changed & quiet, first.moved & quiet)

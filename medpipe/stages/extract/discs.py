@@ -121,7 +121,7 @@ def with_discs(places: Sequence[Place | None], discs: Sequence[Place | None]) ->
     both = [(a, b) for a, b in zip(places, discs, strict=True) if a is not None and b is not None]
     same = sum(np.hypot(a.x - b.x, a.y - b.y) < _MIDDLE_SHARE * b.box[2] for a, b in both)
     if 2 * same <= len(both):
-        return list(discs)
+        return list(discs if len(both) < _FEWEST_CHANGES else places)
     return [b or a for a, b in zip(places, discs, strict=True)]
 
 
