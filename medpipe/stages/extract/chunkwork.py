@@ -1,7 +1,8 @@
 """Turn a chunk of samples into places of the pointer and still runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -46,6 +47,7 @@ _PROVEN_SHARE = 0.2
 _PROVEN_FIT = 0.75
 _FEWEST_PROOFS = 5
 _LONGEST_GAP_S = 1.5
+_TOLD_SHARE = 0.5
 _UNSEEN_SHARE = 0.25
 _MOST_SEEDLESS = 2
 
@@ -99,6 +101,19 @@ class Bank:
         """Where the pointer was right before a time, or None if it was not seen."""
         return self.last if time_s - self.last_s <= _LONGEST_GAP_S else None
 
+    def branch(self) -> "Bank":
+        """The same for a trial; what it learns is its own."""
+        own = {"templates": list(self.templates), "_tried": {}, "fits": Fits()}
+        twin = copy(self)
+        for name, value in own.items():
+            setattr(twin, name, value)
+        return twin
+
+    def adopt(self, trial: "Bank") -> None:
+        """Take over all that a trial learnt."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(trial, each.name))
+
     def forget(self) -> None:
         """Let go of the blobs of a chunk."""
         self._tried.clear()
@@ -151,6 +166,22 @@ def work_chunk(chunk: Chunk, bank: Bank, quiet: Mask | None = None) -> Seen:
         What was seen.
     """
     discs = find_discs(chunk)
+    if any(discs):
+        trial = bank.branch()
+        plain = _work(chunk, trial, quiet, [None] * len(chunk))
+        if _tells(plain.places, discs):
+            bank.adopt(trial)
+            return plain
+    return _work(chunk, bank, quiet, discs)
+
+
+def _tells(places: Sequence[Place | None], discs: Sequence[Place | None]) -> bool:
+    """Whether a pointer of a known look is mostly seen where a disc would be: then it is none."""
+    told = [place is not None for place, disc in zip(places, discs, strict=True) if disc]
+    return sum(told) >= _TOLD_SHARE * len(told)
+
+
+def _work(chunk: Chunk, bank: Bank, quiet: Mask | None, discs: Sequence[Place | None]) -> Seen:
     bare = without_discs(chunk, discs)
     if quiet is None:
         quiet = ~busy_blocks(bare)
@@ -163,7 +194,7 @@ def work_chunk(chunk: Chunk, bank: Bank, quiet: Mask | None = None) -> Seen:
     swept = sweep(chunk, runs, bank.templates)
     known = bank.last, bank.last_s
     places, second = _follow_runs(chunk, runs, views, quiet, bank, swept, [])
-    parts = [] if any(second) else contents(chunk, places, bank.templates)
+    parts = contents(chunk, places, bank.templates)
     if parts:
         bank.last, bank.last_s = known
         places, second = _follow_runs(chunk, runs, views, quiet, bank, swept, parts)
@@ -173,7 +204,7 @@ def work_chunk(chunk: Chunk, bank: Bank, quiet: Mask | None = None) -> Seen:
     if drawn:
         places = through(chunk, runs, places, drawn)
     places = moves(chunk, runs, places)
-    parts = [] if any(second) else contents(chunk, places, bank.templates)
+    parts = contents(chunk, places, bank.templates)
     places = [p if p is not None and without([p], parts) else None for p in places]
     places = hold(chunk, places, [*bank.templates, *drawn])
     places = bridge(places, runs, chunk.times_s, chunk.first.shape[1])

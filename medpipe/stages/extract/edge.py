@@ -29,6 +29,8 @@ _KEEP_SOON_S = 0.35
 _KEEP_LATER_S = 0.8
 _SOON_S = 1.5
 _SHAKEN_SHARE = 0.05
+# Of the samples of a chunk: then brightness tells where the pointer is.
+_TOLD_SHARE = 0.3
 _GOING_ON_SHARE = 0.25
 _FEWEST_KEEPERS = 2
 _PNG = (
@@ -129,9 +131,10 @@ class _Session:
     def _pair(self, chunk: Chunk, seen: Seen) -> Pair:
         """Let colour tell of pointers where brightness does not."""
         colours = self._colour.take()
-        hued: list[Place | None] = [None] * len(chunk)
-        if colours is not None:
-            hued = colour_places(colours, self._hues, seen.quiet, seen.places)
+        told = sum(place is not None for place in seen.places)
+        if colours is None or told >= _TOLD_SHARE * len(chunk):
+            return Pair(seen.places, seen.second)
+        hued = colour_places(colours, self._hues, seen.quiet, seen.places)
         return pair_up(chunk, [seen.places, hued, seen.second], self._bank.templates)
 
     def _add_run(self, sight: Sight, run: Run, *, goes_on: bool) -> None:
