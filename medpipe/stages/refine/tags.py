@@ -123,7 +123,7 @@ _CLOSED: Final = (
 def _by_ending(low: str) -> Tag | None:
     if len(low) > 5 and low.endswith(("ed", "ing")):
         return None
-    if len(low) > 4 and low.endswith("ly"):
+    if len(low) > 4 and low.endswith("ly") and not low.endswith(("megaly", "dactyly")):
         return Tag.ADV
     if len(low) > 4 and low.endswith(lexicon.ADJECTIVE_SUFFIXES):
         return Tag.ADJ
