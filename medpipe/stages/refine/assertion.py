@@ -110,7 +110,7 @@ def _reached(
     if reach in _BACK:
         return _backward(tokens, first)
     if reach is Reach.AROUND:
-        before = _unknown(tokens, _back_to_clause(tokens, first), first)
+        before = _unknown(tokens, _back_to_clause(tokens, first, over_verbs=True), first)
         return [*before, *_forward(tokens, end, over_verbs=True, known=False)]
     if reach is Reach.NOUN:
         return _forward(tokens, end, over_verbs=False, known=says is Says.ABSENT)
@@ -120,7 +120,9 @@ def _reached(
 
 def _looks_for(tokens: Sequence[Token], start: int) -> bool:
     """Does "not" stand before a thing ("not the carina") or a verb of finding?"""
-    for token in tokens[start:]:
+    for place, token in enumerate(tokens[start:], start):
+        if place + 1 < len(tokens) and tokens[place + 1].low == "to":
+            continue
         if token.tag is Tag.VERB or token.low in lexicon.FINDING:
             return token.low in lexicon.FINDING
         if token.tag not in {Tag.ADV, Tag.AUX, Tag.PRON}:
@@ -158,8 +160,10 @@ def _reach_ends(tokens: Sequence[Token], place: int, *, named: bool, over_verbs:
     token = tokens[place]
     if token.low in _ENDS:
         return True
-    if token.low in _LIST_WORDS:
+    if token.low == "and":
         return _clause_follows(tokens, place + 1)
+    if token.low in _LIST_WORDS:
+        return place + 1 < len(tokens) and tokens[place + 1].tag is Tag.PRON
     if not named:
         return False
     if token.low in _LOCATIVES or _of_the_known(tokens, place):
@@ -188,14 +192,15 @@ def _backward(tokens: Sequence[Token], end: int) -> list[int]:
     return scope
 
 
-def _back_to_clause(tokens: Sequence[Token], end: int) -> int:
+def _back_to_clause(tokens: Sequence[Token], end: int, *, over_verbs: bool = False) -> int:
     """The first place of the clause that ends before `end`."""
     start = end
     while start > 0 and tokens[start - 1].tag is Tag.AUX and not tokens[start - 1].stop:
         start -= 1
     while start > 0:
         token = tokens[start - 1]
-        if token.stop or token.low in _ENDS or token.tag in {Tag.VERB, Tag.AUX}:
+        acts = token.tag in {Tag.VERB, Tag.AUX} and not over_verbs
+        if token.stop or token.low in _ENDS or acts:
             break
         start -= 1
     return start

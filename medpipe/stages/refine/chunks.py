@@ -265,8 +265,11 @@ def _introduces(tokens: Sequence[Token], leads: Chunk, chunk: Chunk) -> bool:
     if tokens[leads.end - 1].stop:
         return False
     between = [t.low for t in tokens[leads.end : chunk.first]]
+    if not between:
+        opens = leads.first == 0 or bool(tokens[leads.first - 1].stop)
+        return opens and chunk.first < chunk.core and tokens[leads.end - 1].low in lexicon.PLACES
     words = [w for w in between if w not in ("you", "we", "i", "can", "also", "again", "in")]
-    return len(words) <= 1 and all(w in _SHOWS or w in _HAVE for w in words) and bool(between)
+    return len(words) <= 1 and all(w in _SHOWS or w in _HAVE for w in words)
 
 
 def _opens(tokens: Sequence[Token], chunk: Chunk) -> bool:

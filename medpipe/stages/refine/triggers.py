@@ -52,6 +52,7 @@ _PSEUDO: Final = (
     r"without (a |any )?(doubt|question|exception)",
     r"nothing (but|more than|other than|else than)",
     r"nobody",
+    r"if (you|we|i) (look|go|scroll|zoom|follow|compare|turn|move|focus|trace|start|come)",
     r"not (only|just|merely|simply|necessarily|to mention|to be missed|all|every|everything|"
     r"always)",
     r"not (as|so|that) \w+",
@@ -67,7 +68,7 @@ _ABSENT_NOUN: Final = (
     r"nor",
     r"without",
     r"minus",
-    r"(absence|lack|devoid|free|clear|resolution|disappearance) of",
+    r"(absence|lack|devoid|free|clear|resolution|disappearance|agenesis|aplasia|removal) of",
     r"lack(s|ed|ing)?",
     r"negative for",
     r"absent",

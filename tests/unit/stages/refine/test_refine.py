@@ -91,6 +91,8 @@ def test_talk_about_the_lecture_holds_no_phrase(text: str) -> None:
         ("This is the optic disc.", ["optic disc"]),
         ("Here is the carina.", ["carina"]),
         ("So here's the carina.", ["carina"]),
+        ("Here a branching artery leaves the disc.", ["branching artery"]),
+        ("Over here we see the trachea.", ["trachea"]),
         ("These dark dots are nuclei.", ["dark dots"]),
         ("I mean this.", ["this"]),
         ("There is a mass.", []),
@@ -134,6 +136,8 @@ def test_pointing_phrases_are_marked(text: str, pointing: list[str]) -> None:
         ("Unlike a cyst, this mass enhances.", ["cyst"], ["mass"]),
         ("Don't mistake this fissure for a pneumothorax.", ["pneumothorax"], ["fissure"]),
         ("No, this is the aorta.", [], ["aorta"]),
+        ("No masses or nodules are present in the breast.", ["masses", "nodules"], ["breast"]),
+        ("You don't have to measure this node.", [], ["node"]),
         ("No interval growth of the lesion.", [], ["interval growth of the lesion"]),
         ("The lung has no cyst in its apex.", ["cyst"], ["lung", "apex"]),
         ("The lungs are clear of nodules.", ["nodules"], ["lungs"]),
@@ -161,6 +165,8 @@ def test_what_is_not_there_is_negated_and_nothing_else(
         ("There was a nodule here last year, the scar is new.", ["nodule", "nodule"], ["scar"]),
         ("This is likely a lipoma.", ["lipoma"], []),
         ("You see a lipoma.", [], ["lipoma"]),
+        ("She had a melanoma removed ten years ago.", ["melanoma"], []),
+        ("If you look at the apex you see a bulla.", [], ["apex", "bulla"]),
     ],
 )
 def test_what_is_not_vouched_for_is_hedged_and_nothing_else(
