@@ -61,8 +61,7 @@ class Item(Record):
     """One thing to curate: a video or an article, named by an id that no path leaks into.
 
     Attributes:
-        id: `yt:<video id>`, `pmc:<id>`, `http:<hash of the canonical URL>` or
-            `file:<sha256 of the content>`.
+        id: `yt:<video id>`, `pmc:<id>`, `http:<hash of the URL>` or `file:<sha256 of it>`.
         uri: Where to fetch it: an absolute path or a URL.
         title: As the source names it, or None where it says nothing.
         channel: Who published it, or None.
@@ -91,8 +90,7 @@ class Video(Record):
         sha256: Of the file's bytes, 64 hex characters.
         fetched_at: UTC; kept out of every comparison of rows.
         duration_s: Of the longest stream.
-        width_px: Of a decoded frame, before rotation and pixel aspect.
-        height_px: Of a decoded frame, before rotation and pixel aspect.
+        width_px: Of a decoded frame, before rotation and pixel aspect; as is height_px.
         frame_rate: Average frames a second as the container says; never used to tell time.
     """
 
@@ -141,8 +139,7 @@ class Word(Record):
 
     Attributes:
         text: As heard, without surrounding blanks.
-        start_s: Seconds from the video's start.
-        end_s: Same clock.
+        start_s: Seconds from the video's start; as is end_s.
         probability: The recogniser's own, in [0, 1].
         suspect: Why the word is doubtful (`no_speech`, `loop`, `outside_vad`, ...), or None.
             A suspect word is kept for the record and never reaches a sample.
@@ -211,8 +208,7 @@ class Trace:
     """The path of a pointer's tip, as five arrays of one length n.
 
     Attributes:
-        t_s: (n,) float32, rising; seconds from the start the owner names (of the scene when it
-            belongs to a scene, of the video otherwise).
+        t_s: (n,) float32, rising; seconds from the start of the scene or the video it is of.
         x: (n,) float32 in [0, 1], share of the width.
         y: (n,) float32 in [0, 1], share of the height.
         confidence: (n,) float32 in [0, 1].
@@ -277,8 +273,7 @@ class Scene:
         index: Place in the video's list of scenes, from 0.
         start_s: Seconds from the video's start; as is end_s.
         image_path: PNG of the clean image (no pointer) on this worker's disk.
-        width_px: Of the clean image.
-        height_px: Of the clean image.
+        width_px: Of the clean image; as is height_px.
         box_px: (x0, y0, x1, y1), the clean image's place in the decoded frame, pixels.
         unrecovered_px: Pixels that were under the pointer all the time and had to be guessed.
         trace: t_s from the scene's start, places as shares of the clean image.
@@ -348,6 +343,7 @@ class Phrase(Record):
         raw_text: The words as heard, joined by blanks.
         negated: The sentence says that it is not there.
         deictic: It points ("here", "this", "that area").
+        hedged: It is not vouched for: possible, or of another time, person or condition.
     """
 
     text: str
@@ -358,6 +354,7 @@ class Phrase(Record):
     end_s: Seconds
     negated: bool = False
     deictic: bool = False
+    hedged: bool = False
 
 
 class Sentence(Record):
@@ -376,11 +373,12 @@ class Sentence(Record):
     start_s: Seconds
     end_s: Seconds
     negated: bool = False
+    hedged: bool = False
     phrases: tuple[Phrase, ...] = ()
 
 
 class Reading(Record):
-    """What the refiner (`method`, such as `rules-1`) made of a transcript, and what it left out."""
+    """What the refiner (`method`, such as `rules-2`) made of a transcript, and what it left out."""
 
     method: str
     sentences: tuple[Sentence, ...]
@@ -413,14 +411,14 @@ class Narration:
             articles add `caption` and `mention`.
         text: Refined text.
         raw_text: As heard.
-        start_s: Seconds from the video's start.
-        end_s: Same clock.
+        start_s: Seconds from the video's start; as is end_s.
         words: With their times, same clock.
         negated: The text says that it is not there.
         deictic: The text points ("here").
         trace: t_s from the scene's start; the points of its window (words plus lead and lag).
         boxes: Best first; empty when the pointer was not seen or drew nothing that holds.
         word_points: (first, end) of each word's own part of the trace, or empty.
+        hedged: It is not vouched for: possible, or of another time, person or condition.
     """
 
     scene: int
@@ -435,6 +433,7 @@ class Narration:
     trace: Trace
     boxes: tuple[ScoredBox, ...]
     word_points: tuple[tuple[int, int], ...] = ()
+    hedged: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

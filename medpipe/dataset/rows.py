@@ -133,6 +133,7 @@ def narration_row(narration: Narration, scene: int) -> dict[str, Any]:
             }
             for b in narration.boxes
         ],
+        "hedged": narration.hedged,
     }
 
 

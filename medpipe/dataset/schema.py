@@ -63,6 +63,7 @@ NARRATION = _struct(
     concepts=pa.list_(_STRING),
     trace=TRACE,
     boxes=pa.list_(BOX),
+    hedged=pa.bool_(),
 )
 
 # What every row of every table says of where it came from and what made it.

@@ -1,6 +1,7 @@
 """Put words, trace and image together: one narration a sentence and one a phrase."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from medpipe.records import (
     Alignment,
@@ -24,6 +25,12 @@ from medpipe.stages.align.segments import word_points
 from medpipe.stages.align.shift import estimated_shift
 
 _STAGE = "align"
+
+
+class _Flags(NamedTuple):
+    negated: bool
+    deictic: bool
+    hedged: bool
 
 
 def align(
@@ -111,12 +118,13 @@ def _of_part(
     whole = parts == 1
     any_phrase = any(p.negated for p in sentence.phrases)
     negated = any(p.negated for p in inside) if any_phrase and not whole else sentence.negated
+    hedged = sentence.hedged if whole else any(p.hedged for p in inside)
     return _narration(
         scene,
         "medical",
         (sentence.text, sentence.raw_text) if whole else (raw.rstrip(",;:"), raw),
         [words[i] for i in part],
-        (negated, any(p.deictic for p in inside)),
+        _Flags(negated, any(p.deictic for p in inside), hedged),
         config,
     )
 
@@ -178,7 +186,8 @@ def _of_phrase(
     if phrase.negated:
         boxes = tuple(box.model_copy(update={"negated": True}) for box in boxes)
     texts = (phrase.text, phrase.raw_text)
-    return _narration(scene, "roi", texts, said, (phrase.negated, phrase.deictic), config, boxes)
+    flags = _Flags(phrase.negated, phrase.deictic, phrase.hedged)
+    return _narration(scene, "roi", texts, said, flags, config, boxes)
 
 
 def _clustered(
@@ -197,7 +206,7 @@ def _narration(
     kind: str,
     texts: tuple[str, str],
     said: list[Word],
-    flags: tuple[bool, bool],
+    flags: _Flags,
     config: AlignConfig,
     boxes: tuple[ScoredBox, ...] = (),
 ) -> Narration:
@@ -211,8 +220,9 @@ def _narration(
         start_s=start,
         end_s=end,
         words=tuple(said),
-        negated=flags[0],
-        deictic=flags[1],
+        negated=flags.negated,
+        deictic=flags.deictic,
+        hedged=flags.hedged,
         trace=trace,
         boxes=boxes,
         word_points=word_points(said, trace, scene.start_s),

@@ -1,11 +1,13 @@
 """Find noun phrases that a pointer may have shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from medpipe.stages.refine import lexicon
+from medpipe.stages.refine.assertion import Assertions
 from medpipe.stages.refine.tags import Tag, Token
+from medpipe.stages.refine.unseen import unseen
 
 _INNER: Final = frozenset({Tag.ADJ, Tag.NOUN, Tag.NUM})
 _SHOWS: Final = frozenset({"is", "are", "was", "were"})
@@ -21,24 +23,34 @@ class Chunk:
         core: First token after determiners.
         end: One past the last token.
         deictic: It points.
+        noun: Where the noun phrase stands that "here" is about, or None.
     """
 
     first: int
     core: int
     end: int
     deictic: bool = False
+    noun: tuple[int, int] | None = None
+
+    @property
+    def thing(self) -> range:
+        """Places of the words that say what it is."""
+        return range(*self.noun) if self.noun else range(self.core, self.end)
 
 
-def chunks_of(tokens: Sequence[Token], max_words: int) -> list[Chunk]:
+def chunks_of(tokens: Sequence[Token], said: Assertions, max_words: int) -> list[Chunk]:
     """Find the noun phrases and pointing words of one sentence.
 
     Args:
         tokens: The sentence.
+        said: What the sentence says of its words; phrases are parted where that ends:
+            "hydronephrosis of the kidney", denied, is two, for the kidney is there.
         max_words: A longer phrase loses its `of` parts, then its first words.
 
     Returns:
-        Chunks in order, not overlapping. Phrases about the lecture itself ("this image", "the
-        next slide", "a lot") are left out.
+        Chunks in order, not overlapping. What nobody can point at is left out: the lecture itself
+        ("this image", "the next slide"), complaints, cures, people. "here" is named by the nearest
+        noun phrase before it in its clause.
     """
     chunks: list[Chunk] = []
     place = 0
@@ -48,9 +60,36 @@ def chunks_of(tokens: Sequence[Token], max_words: int) -> list[Chunk]:
             place += 1
             continue
         place = chunk.end
-        if _worth(tokens, chunk):
-            chunks.append(chunk)
-    return _pointed(tokens, chunks)
+        chunks += _asserted_apart(tokens, chunk, said)
+    return _named(tokens, _pointed(tokens, chunks))
+
+
+def _asserted_apart(tokens: Sequence[Token], chunk: Chunk, said: Assertions) -> list[Chunk]:
+    """The chunk in the parts that are denied, doubted or neither, without the trigger's words."""
+    kept: list[Chunk] = []
+    for part in _parted(tokens, chunk, said):
+        ends = [e for s, e in said.triggers if s <= part.core < e < part.end]
+        core = _behind_determiners(tokens, max(ends)) if ends else part.core
+        if core < part.end:
+            kept.append(replace(part, first=core if ends else part.first, core=core))
+    return kept
+
+
+def _parted(tokens: Sequence[Token], chunk: Chunk, said: Assertions) -> list[Chunk]:
+    for place in range(chunk.core + 1, chunk.end - 1):
+        before, behind = place - 1, _behind_determiners(tokens, place + 1)
+        if tokens[place].low != "of" or behind >= chunk.end:
+            continue
+        if any((before in scope) != (behind in scope) for scope in (said.negated, said.hedged)):
+            rest = replace(chunk, first=place + 1, core=behind)
+            return [replace(chunk, end=place), *_parted(tokens, rest, said)]
+    return [chunk]
+
+
+def _behind_determiners(tokens: Sequence[Token], place: int) -> int:
+    while place < len(tokens) and tokens[place].tag is Tag.DET:
+        place += 1
+    return place
 
 
 def _pointing(tokens: Sequence[Token], place: int) -> Chunk | None:
@@ -168,7 +207,7 @@ def _worth(tokens: Sequence[Token], chunk: Chunk) -> bool:
     head = _head(tokens, chunk)
     if head in lexicon.EMPTY_HEADS and _points(tokens, chunk):
         return True
-    if head in lexicon.STOP_HEADS:
+    if unseen(head, bare=len(nouns) == 1) or len(head) == 1:
         return False
     if head in ("side", "sides", "top", "bottom") and "of" not in nouns:
         return False
@@ -188,33 +227,65 @@ def _points(tokens: Sequence[Token], chunk: Chunk) -> bool:
 
 
 def _pointed(tokens: Sequence[Token], chunks: list[Chunk]) -> list[Chunk]:
-    """Mark what "this is", "here is" and "here we see" point at, and drop their lone pronoun."""
+    """Mark what "this is", "here is" and "here we see" point at; leave out what cannot be shown.
+
+    The pronoun goes: with what it introduces, or where it is the subject of a statement.
+    """
     result: list[Chunk] = []
+    leads: Chunk | None = None
     for chunk in chunks:
-        if not chunk.deictic and result and result[-1].deictic:
-            before = result[-1]
-            between = [t.low for t in tokens[before.end : chunk.first]]
-            lone = all(
-                t.low in (*lexicon.POINTING, "here") for t in tokens[before.first : before.end]
-            )
-            if lone and _introduces(between) and not tokens[before.end - 1].stop:
-                result[-1] = Chunk(chunk.first, chunk.core, chunk.end, deictic=True)
-                continue
-        deictic = chunk.deictic or _points(tokens, chunk) or _opens(tokens, chunk)
-        result.append(Chunk(chunk.first, chunk.core, chunk.end, deictic))
+        introduced = leads is not None and _introduces(tokens, leads, chunk)
+        if leads is not None and introduced:
+            result = [c for c in result if c.first != leads.first]
+        leads = chunk if chunk.deictic and _is_lone(tokens, chunk) else None
+        if chunk.deictic and tokens[chunk.first].low in lexicon.POINTING and leads:
+            if _is_object(tokens, chunk):
+                result.append(chunk)
+        elif _worth(tokens, chunk):
+            points = introduced or _points(tokens, chunk) or _opens(tokens, chunk)
+            result.append(replace(chunk, deictic=chunk.deictic or points))
     return result
 
 
-def _introduces(between: list[str]) -> bool:
+def _is_lone(tokens: Sequence[Token], chunk: Chunk) -> bool:
+    """Is it a pronoun or an adverb of place and nothing more?"""
+    inside = [t.low for t in tokens[chunk.first : chunk.end]]
+    return len(inside) == 1 or inside[-1] in lexicon.PLACES
+
+
+def _is_object(tokens: Sequence[Token], chunk: Chunk) -> bool:
+    """Does a lone pronoun end its clause ("look at this")?"""
+    if chunk.first == 0 or tokens[chunk.first - 1].low in ("like", "than", "as"):
+        return False
+    return bool(tokens[chunk.end - 1].stop) or chunk.end == len(tokens)
+
+
+def _introduces(tokens: Sequence[Token], leads: Chunk, chunk: Chunk) -> bool:
     """Do the words between a pronoun and a phrase say no more than "is" or "we see"?"""
+    if tokens[leads.end - 1].stop:
+        return False
+    between = [t.low for t in tokens[leads.end : chunk.first]]
+    if not between:
+        opens = leads.first == 0 or bool(tokens[leads.first - 1].stop)
+        return opens and chunk.first < chunk.core and tokens[leads.end - 1].low in lexicon.PLACES
     words = [w for w in between if w not in ("you", "we", "i", "can", "also", "again", "in")]
-    return len(words) <= 1 and all(w in _SHOWS or w in _HAVE for w in words) and bool(between)
+    return len(words) <= 1 and all(w in _SHOWS or w in _HAVE for w in words)
 
 
 def _opens(tokens: Sequence[Token], chunk: Chunk) -> bool:
     """Does "here's" stand right before the phrase?"""
-    return (
-        chunk.first > 0
-        and tokens[chunk.first - 1].low in ("here's", "there's")
-        and (tokens[chunk.first - 1].low == "here's")
-    )
+    return chunk.first > 0 and tokens[chunk.first - 1].low == "here's"
+
+
+def _named(tokens: Sequence[Token], chunks: list[Chunk]) -> list[Chunk]:
+    """Give "here" the nearest noun phrase before it in its clause."""
+    result: list[Chunk] = []
+    for chunk in chunks:
+        before = result[-1] if result else None
+        if before is not None and tokens[chunk.end - 1].low in lexicon.PLACES:
+            apart = any(t.stop for t in tokens[before.end - 1 : chunk.first])
+            if not apart and tokens[before.end - 1].low not in lexicon.PLACES:
+                result.append(replace(chunk, noun=(before.core, before.end)))
+                continue
+        result.append(chunk)
+    return result

@@ -16,5 +16,5 @@ class RefineConfig(Record):
     )
     max_phrase_words: int = Field(9, ge=1, description="A longer noun phrase is cut to its head.")
     drop_chatter: bool = Field(
-        True, description='Leave out "welcome to my channel", "please subscribe" and the like?'
+        True, description="Leave out small talk, advertising, quiz questions and housekeeping?"
     )

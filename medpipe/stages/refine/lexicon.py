@@ -35,7 +35,8 @@ PLACES: Final = words("here there")
 PLACE_LEADS: Final = words("right over up down just out back in")
 PRONOUNS: Final = words(
     "i you he she it we they me him us them who whom what which whose there something anything "
-    "nothing everything someone anyone everyone one's ourselves yourself itself themselves "
+    "nothing none nobody everything someone anyone everyone one's ourselves yourself itself "
+    "themselves "
     "i'm you're he's she's it's we're they're i've you've we've they've i'll you'll we'll they'll "
     "it'll i'd you'd we'd that's there's here's what's who's let's that'll there're where's"
 )
@@ -47,7 +48,8 @@ PREPOSITIONS: Final = words(
 )
 CONJUNCTIONS: Final = words(
     "and or but nor so yet because although though while whereas when whenever where if unless "
-    "than whether then therefore however hence thus otherwise instead rather meanwhile moreover"
+    "than whether versus vs then therefore however hence thus otherwise instead rather meanwhile "
+    "moreover"
 )
 ADVERBS: Final = words(
     "about upward downward inward outward upwards downwards inwards outwards clockwise "
@@ -55,7 +57,8 @@ ADVERBS: Final = words(
     "sometimes usually perhaps maybe well okay ok alright yes yeah no not really actually "
     "basically essentially somewhat more less much most least rather fairly pretty enough ever "
     "here there everywhere somewhere anywhere together apart away back forward ahead today "
-    "tomorrow yesterday soon later once twice please indeed anyway else especially particularly "
+    "tomorrow yesterday ago soon later once twice please indeed anyway else especially "
+    "particularly "
     "approximately roughly nearly far further furthermore next first second third finally lastly "
     "why how hello hi welcome thanks thank sorry oh alike both either neither"
 )
@@ -93,10 +96,12 @@ VERBS: Final = (
         "sit sits sat sitting speak speaks spoke understand understands understood spread spreads "
         "quantify want wants wanted need needs needed try tries tried use uses used using "
         "call calls called calling stop stops stopped stopping start starts started starting "
-        "remember remembers ask asks asked"
+        "remember remembers ask asks asked lack lacks lacked lacking disappear disappears "
+        "disappeared"
     )
     | _verb_forms(
-        "notice appear demonstrate reveal indicate suggest represent contain extend include "
+        "compare notice appear demonstrate reveal indicate suggest represent contain extend "
+        "include "
         "surround compress displace occupy arrange involve produce consist describe explain "
         "identify visualize visualise recognize recognise observe examine illustrate depict "
         "highlight outline circle appreciate consider correspond connect attach separate "
@@ -109,8 +114,16 @@ VERBS: Final = (
         " enhance calcify ulcerate subscribe click ignore zoom scroll exist pull push stretch"
     )
 ) - {"opening", "staining"}
+FINDING: Final = words(
+    "see sees saw seen seeing find finds found finding have has had having show shows shown showed "
+    "make makes made get got"
+) | _verb_forms(
+    "identify visualize visualise appreciate detect notice observe recognize recognise demonstrate "
+    "reveal note"
+)
 NOUN_OR_VERB: Final = words(
-    "cut cuts scan scans stain stains bulge bulges mass masses rest drain drains supply supplies "
+    "lack lacks cut cuts scan scans stain stains bulge bulges mass masses rest drain drains "
+    "supply supplies "
     "measure measures form forms mark marks point points cause causes change changes shadow "
     "shadows show shows look looks view views focus focuses result results function functions "
     "cover covers line lines branch branches border borders course courses bleed bleeds cross "
@@ -153,7 +166,8 @@ ADJECTIVES: Final = words(
     "closer deeper higher larger smaller bigger brighter darker thicker thinner wider narrower "
     "longer shorter better worse best "
     "weighted t1-weighted t2-weighted surrounding neighbouring neighboring "
-    "opaque vague distinct separate certain own interesting beautiful nodal gross extra dead"
+    "opaque vague distinct separate certain own interesting beautiful correct wrong nodal gross "
+    "extra dead"
 )
 ADJECTIVE_SUFFIXES: Final = (
     "al", "ic", "ous", "ar", "ary", "ive", "ible", "able", "ful", "less", "oid", "ish", "ated",
@@ -172,21 +186,6 @@ NOUNS_BY_LIST: Final = words(
     "family anomaly belly assembly fly butterfly polyp wing ring thing"
 )
 
-STOP_HEADS: Final = words(
-    "thing things lot lots kind kinds sort sorts bit way ways case cases example examples time "
-    "times slide slides image images picture pictures video videos lecture lectures today minute "
-    "minutes second seconds moment moments course student students question questions people "
-    "everyone channel name names word words term terms reason reasons idea fact order addition "
-    "year years day days week weeks month months hour hours history doctor doctors fellow "
-    "fellows guy guys folks everybody number numbers amount level levels stage stages step "
-    "steps story chance look sense care note attention evidence view views diagnosis "
-    "differential exam examination test tests study studies patient patients person result "
-    "results point points scan scans x-ray x-rays xray radiograph radiographs photograph photo "
-    "section film rest conclusion summary beginning goal problem anything session chapter "
-    "topic lesson subject subscriber video's page figure panel frame magnification power "
-    "doubt sure kinda sorta lecturer colleague colleagues viewer viewers left right screen "
-    "mouse cursor pointer arrow microscope woman man women men lady gentleman boy girl"
-)
 EMPTY_HEADS: Final = words(
     "area areas region regions spot spots part parts one ones place places side sides location "
     "point points structure structures feature features thing things site sites zone zones"
@@ -196,12 +195,3 @@ PARTITIVES: Final = words(
     "series group example evidence sign signs picture image view case rest variety absence lack "
     "presence"
 )
-CHATTER: Final = (
-    "subscribe", "like button", "welcome back", "welcome to", "thanks for watching",
-    "thank you for watching", "thank you for listening", "thanks for listening", "see you next",
-    "see you in the next", "my channel", "our channel", "this channel", "comment below",
-    "in the comments", "link in the description", "in the description below", "hit the bell",
-    "hello everyone", "hi everyone", "hello everybody", "hello and welcome", "in this video we",
-    "in this lecture we", "in today's video", "in today's lecture", "my name is", "good morning",
-    "good afternoon",
-)  # fmt: skip

@@ -123,7 +123,7 @@ _CLOSED: Final = (
 def _by_ending(low: str) -> Tag | None:
     if len(low) > 5 and low.endswith(("ed", "ing")):
         return None
-    if len(low) > 4 and low.endswith("ly"):
+    if len(low) > 4 and low.endswith("ly") and not low.endswith(("megaly", "dactyly")):
         return Tag.ADV
     if len(low) > 4 and low.endswith(lexicon.ADJECTIVE_SUFFIXES):
         return Tag.ADJ
@@ -185,7 +185,8 @@ def _open(low: str, before: Tag | None, after: Tag | None) -> Tag:
             return Tag.VERB if opens_object or low in lexicon.VERBS else Tag.NOUN
         if before in (Tag.VERB, Tag.AUX) and low.endswith("ing"):
             return Tag.VERB if after in (Tag.DET, Tag.PRON) else Tag.NOUN
-        return Tag.VERB if before in (Tag.PRON, Tag.AUX, Tag.ADV, None) else Tag.NOUN
+        acts = before in (Tag.PREP, Tag.PRON, Tag.AUX, Tag.ADV, None)
+        return Tag.VERB if acts else Tag.NOUN
     if nominal and before in (Tag.DET, Tag.ADJ, Tag.NUM, Tag.PREP, Tag.VERB, Tag.AUX, Tag.ADV):
         return Tag.ADJ
     if nominal and before in (None, Tag.CONJ) and low.endswith("ed"):

@@ -20,6 +20,7 @@ ADDED = {
     "items.counts.clips",
     "items.word_shift_s",
     "items.counts.parts",
+    "samples.narrations.element.hedged",
     "samples.part_of",
     "samples.parts",
 }
@@ -86,6 +87,7 @@ def test_rows_of_both_versions_are_read_with_the_newest_columns(mixed: Dataset) 
 
     assert old["narrations"][0]["words"][0]["first_point"] is None
     assert [box["negated"] for box in old["narrations"][0]["boxes"]] == [None]
+    assert (old["narrations"][0]["hedged"], new["narrations"][0]["hedged"]) == (None, False)
     assert [box["negated"] for box in new["narrations"][0]["boxes"]] == [False]
     assert one(mixed, "items", "file:old")["counts"]["clips"] is None
     assert set(mixed.known()) == {"file:old", "file:new"}

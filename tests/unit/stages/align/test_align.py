@@ -169,6 +169,16 @@ def test_negation_stays_with_the_part_that_negates() -> None:
     assert [n.negated for n in made.narrations] == [False, False, True, True]
 
 
+def test_doubt_stays_with_the_part_that_doubts() -> None:
+    heard = transcript("here is the lens and there may be blood")
+    there, doubted = phrase(heard, 3, 4), phrase(heard, 7, 8, hedged=True)
+    read = reading(heard, there, doubted)
+
+    made = align(read, heard, [scene(0, 0, 2.0), scene(1, 2.0, 9)], CONFIG)
+
+    assert [n.hedged for n in made.narrations] == [False, False, True, True]
+
+
 def test_narrations_come_in_order_of_scene_and_time() -> None:
     heard = transcript("this is the lens and that is the iris and here is the cup")
     read = reading(heard, *(phrase(heard, k, k + 1) for k in (3, 8, 13)))
