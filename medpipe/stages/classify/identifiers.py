@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +34,14 @@ class Text:
     text: str
     score: float
     box_px: BoxPx
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of people, in lower case without accents: given ones, and those of families."""
+
+    given: frozenset[str]
+    family: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,8 @@ _ALONE = {
     label: re.compile(rf"^(?:{words})(?: ?(?:no\.?|number|nr\.?))?[ .:#=]*$", re.IGNORECASE)
     for label, words in _LABELS.items()
 }
-_MONTH = r"(?:jan|feb|mar|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*"
+# Readers take O for 0.
+_MONTH = r"(?:jan|feb|mar|apr|may|mai|jun|jul|aug|sep|[o0][ck]t|n[o0]v|dec|dez)[a-z]*"
 _DAY, _MONTH_NO, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:19|20)\d\d"
 _DATES = re.compile(
     rf"(?<![\d./-])(?:{_DAY}[./-]{_DAY}[./-]{_YEAR}|{_DAY}[/-]{_DAY}[/-]\d\d"
@@ -116,26 +125,34 @@ _NOT_PLACES = re.compile(r"(?i)hospital[ -](?:acquired|course|stay|admission|dis
 _TITLED = re.compile(
     rf"(?:^|[\s:,(/])(?i:{LEADING})\b\.? ?(?-i:{_WORD})|{_WORD},? (?i:{TRAILING})$"
 )
+# Shares of a picture's sides: scanners write small and in corners, titles of slides are larger.
+_CORNER, _SMALL = 0.2, 0.055
 _CARET = re.compile(r"[A-Za-z'-]{2,} ?\^ ?[A-Za-z]*")
+# What is left of a date or number of which the reader missed a piece.
+_REMAINS = re.compile(rf"[-./ ]*{_MONTH}[-./, ]*\d{{2,4}}|[\d./-]*\d[./-]\d[\d./-]*", re.IGNORECASE)
 _TOKEN = re.compile(r"[^\W\d_][^\W\d_'.-]*(?:['.-][^\W\d_]+)*\.?")
 
 
-def identifiers(texts: Sequence[Text], given_names: Collection[str]) -> list[Identifier]:
+def identifiers(texts: Sequence[Text], names: Names, size_px: tuple[int, int]) -> list[Identifier]:
     """The texts that identify a person.
 
     Args:
         texts: All that was read in one picture, in any order.
-        given_names: First names in lower case.
+        names: By which a name is known that no label announces.
+        size_px: Width and height of the picture.
 
     Returns:
         The kind and place of each, in the order of the texts. What follows a label ("Name:",
         "ID") counts wherever it stands, right of it or below; what looks like a name counts also
-        beside another identifier.
+        beside another identifier, and in small letters in a corner if it is in capitals or has a
+        comma.
     """
     said = [_plain(text.text) for text in texts]
     kinds: dict[int, Kind] = {}
     for place, text in enumerate(said):
-        kind = _kind_alone(text, given_names)
+        kind = _kind_alone(text, names)
+        if kind is None and _is_signed(text, texts[place].box_px, size_px):
+            kind = Kind.NAME
         if kind is not None:
             kinds[place] = kind
     for place, text in enumerate(said):
@@ -146,14 +163,21 @@ def identifiers(texts: Sequence[Text], given_names: Collection[str]) -> list[Ide
         if value is not None:
             kinds.setdefault(value, _KIND_OF_LABEL[label])
     _spread(kinds, texts, said)
-    return [Identifier(kinds[place], texts[place].box_px) for place in sorted(kinds)]
+    boxes = {place: texts[place].box_px for place in sorted(kinds)}
+    return [Identifier(kinds[place], _widened(box, boxes.values())) for place, box in boxes.items()]
+
+
+def _widened(box: BoxPx, others: Iterable[BoxPx]) -> BoxPx:
+    """A line with the sides of the lines next to it: of a line, readers miss the ends."""
+    block = [box, *(other for other in others if _in_one_block(box, other))]
+    return min(each[0] for each in block), box[1], max(each[2] for each in block), box[3]
 
 
 def _plain(text: str) -> str:
     return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").strip()
 
 
-def _kind_alone(text: str, given_names: Collection[str]) -> Kind | None:
+def _kind_alone(text: str, names: Names) -> Kind | None:
     """What a text is by itself."""
     for label, form in _MARKED.items():
         found = form.search(text)
@@ -168,7 +192,7 @@ def _kind_alone(text: str, given_names: Collection[str]) -> Kind | None:
             return Kind.NUMBER
     if _PLACES.search(text) and not _NOT_PLACES.search(text):
         return Kind.PLACE
-    if _is_name(text, given_names):
+    if _is_name(text, names):
         return Kind.NAME
     return None
 
@@ -191,18 +215,38 @@ def _fits(label: str, value: str) -> bool:
     return (letters and value[:1].isupper()) or value[:1].isdigit()
 
 
-def _is_name(text: str, given_names: Collection[str]) -> bool:
+def _is_name(text: str, names: Names) -> bool:
     if _CARET.search(text) or _TITLED.search(text):
         return True
     head = re.split(r"[(\d/|]|\b[MF]\b", text)[0].strip(" ,-")
     if not _looks_like_a_name(head, least=2):
         return False
-    tokens = [token.lower().strip(".") for token in _TOKEN.findall(head)]
-    known = any(part in given_names for token in tokens for part in token.split("-"))
     surname, comma, given = head.partition(",")
-    if comma and given.strip() and " " not in surname.strip():
-        return known or head.isupper()
-    return known
+    if comma and " " not in surname.strip() and given.strip():
+        return head.isupper() or _known(given, names.given)
+    return _known(head, names.given) and all(
+        _known(word, names.given | names.family)
+        for word in head.split()
+        if len(word.strip(".")) > 1
+    )
+
+
+def _is_signed(text: str, box_px: BoxPx, size_px: tuple[int, int]) -> bool:
+    """Whether it may be an unknown name, written where and as scanners write names."""
+    x0, y0, x1, y1 = box_px
+    wide, tall = size_px
+    in_corner = (y1 < _CORNER * tall or y0 > (1 - _CORNER) * tall) and (
+        x0 < _CORNER * wide or x1 > (1 - _CORNER) * wide
+    )
+    small = y1 - y0 < _SMALL * tall
+    written = text.isupper() or re.fullmatch(r"[^ ,]+, ?[^ ,]+", text) is not None
+    return in_corner and small and written and _looks_like_a_name(text, least=2)
+
+
+def _known(text: str, names: frozenset[str]) -> bool:
+    """Whether one of its words, or a part of a double name, is among some names."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return any(word in names for word in re.split(r"[ ,.'-]+", bare.lower()))
 
 
 def _looks_like_a_name(text: str, *, least: int) -> bool:
@@ -237,16 +281,20 @@ def _value_of(place: int, texts: Sequence[Text], said: Sequence[str], label: str
 
 
 def _spread(kinds: dict[int, Kind], texts: Sequence[Text], said: Sequence[str]) -> None:
-    """What looks like a name counts in the lines around an identifier of the same block."""
+    """Names and remains of dates and numbers count in the lines around an identifier."""
     waiting = list(kinds)
     while waiting:
         place = waiting.pop()
         for other in range(len(texts)):
-            if other in kinds or not _looks_like_a_name(said[other], least=1):
+            if other in kinds or not _in_one_block(texts[place].box_px, texts[other].box_px):
                 continue
-            if _in_one_block(texts[place].box_px, texts[other].box_px):
+            if _looks_like_a_name(said[other], least=1):
                 kinds[other] = Kind.NAME
-                waiting.append(other)
+            elif len(said[other]) >= 5 and _REMAINS.fullmatch(said[other]):
+                kinds[other] = Kind.DATE
+            else:
+                continue
+            waiting.append(other)
 
 
 def _in_one_block(a: BoxPx, b: BoxPx) -> bool:

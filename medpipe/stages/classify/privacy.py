@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from medpipe.stages.classify.config import ClassifyConfig
 from medpipe.stages.classify.identifiers import identifiers
 from medpipe.stages.classify.masking import BoxPx, grown, without
-from medpipe.stages.classify.reading import given_names, read_text
+from medpipe.stages.classify.reading import known_names, read_text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ def search(image: NDArray[np.uint8], config: ClassifyConfig) -> Searched:
     texts = read_text(
         image, long_sides_px=config.text_long_sides_px, min_score=config.min_text_score
     )
-    found = identifiers(texts, given_names())
+    found = identifiers(texts, known_names(), (image.shape[1], image.shape[0]))
     boxes = tuple(grown(each.box_px, image.shape) for each in found)
     kinds = tuple(each.kind.value for each in found)
     if not boxes:

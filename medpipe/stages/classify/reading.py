@@ -9,9 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medpipe.stages.classify.identifiers import Text
+from medpipe.stages.classify.identifiers import Names, Text
 
 READER: Final = "rapidocr-ppocrv6-small"
+
+# RapidOCR enlarges thinner pictures until they are 30 pixels high, however wide they become.
+_LEAST_PX = 12
 
 
 def read_text(
@@ -30,6 +33,8 @@ def read_text(
         twice.
     """
     longest = max(image.shape[:2])
+    if min(image.shape[:2]) < _LEAST_PX:
+        return []
     sides = sorted({min(side, longest) for side in long_sides_px}, reverse=True)
     return [text for side in sides for text in _read_at(image, side / longest, min_score)]
 
@@ -56,12 +61,15 @@ def _read_at(image: NDArray[np.uint8], scale: float, min_score: float) -> Iterat
 
 
 @lru_cache(maxsize=1)
-def given_names() -> frozenset[str]:
-    """First names in lower case: those of the US census of 1990, 5,163 of them."""
+def known_names() -> Names:
+    """Names of the US census of 1990: 5,163 given ones, 88,799 of families."""
     folder = files("names")
-    lists = ("dist.female.first", "dist.male.first")
-    lines = [line for name in lists for line in (folder / name).read_text("utf-8").splitlines()]
-    return frozenset(line.split()[0].lower() for line in lines if line.strip())
+
+    def listed(*lists: str) -> frozenset[str]:
+        texts = [(folder / name).read_text("utf-8") for name in lists]
+        return frozenset(line.split()[0].lower() for text in texts for line in text.splitlines())
+
+    return Names(listed("dist.female.first", "dist.male.first"), listed("dist.all.last"))
 
 
 @lru_cache(maxsize=1)

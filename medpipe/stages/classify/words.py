@@ -8,6 +8,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 ORDINARY: Final = _words(
+    "siemens healthineers philips ge toshiba canon hitachi samsung mindray esaote fujifilm hologic "
+    "olympus zeiss leica nikon topcon heidelberg healthcare engineering ultrasonix sonosite "
     "a abdomen abdominal abdominis abnormal abscess acquired acute adult age air anatomy and "
     "angle anterior aorta aortic ap apical appendix approach arch arm arrow arterial artery "
     "atrial atrium attachment attending axial axis base basic bed benign bilateral biopsy bladder "
