@@ -319,7 +319,7 @@ def provenance(ticket: Ticket, config: MedpipeConfig, video: Video | None) -> Pr
 
 def _models(config: MedpipeConfig) -> dict[str, str]:
     models = {"transcribe": config.transcribe.model, "refine": REFINER}
-    return models if config.classify.identifiers == "off" else models | {"classify": READER}
+    return models if config.classify.identifiers == "keep" else models | {"classify": READER}
 
 
 def _public_url(uri: str | None) -> str | None:

@@ -32,10 +32,10 @@ class ClassifyConfig(Record):
         le=1,
         description="A single picture that fills more of the image than this is the image.",
     )
-    identifiers: Literal["mask", "blur", "reject", "off"] = Field(
+    identifiers: Literal["mask", "blur", "reject", "keep"] = Field(
         "mask",
         description="What to do with names, numbers, dates and addresses of people burned into an "
-        "image: fill them, blur them, drop the image, or not look.",
+        "image: fill them, blur them, drop the image, or keep it unread.",
     )
     text_long_sides_px: tuple[int, ...] = Field(
         (1280, 640),

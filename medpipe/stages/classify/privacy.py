@@ -33,7 +33,7 @@ def search(image: NDArray[np.uint8], config: ClassifyConfig) -> Searched:
         image: (h, w, 3) uint8, blue first.
         config: Whether to search, and what to do with what is found.
     """
-    if config.identifiers == "off":
+    if config.identifiers == "keep":
         return Searched(image, (), ())
     texts = read_text(
         image, long_sides_px=config.text_long_sides_px, min_score=config.min_text_score
