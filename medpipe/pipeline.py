@@ -175,17 +175,15 @@ def write(
     with timings.stage("classify"):
         shown, hidden, private = hide_identifiers(whole, config.classify, config.image)
         drafts, parts = with_parts(shown, config.classify, config.image)
-    closed = private_spans(scenes, private)
-    clips, uncut = _clips(drafts, closed, ticket, video, timings, config, cutter)
+    clips, uncut = _clips(drafts, scenes, private, ticket, video, timings, config, cutter)
     drops += [*_damage(watched.extraction), *reading.drops, *aligned.drops, *hidden, *uncut]
     origin = provenance(ticket, config, video)
-    extra = {"clips": len(clips), "parts": len(parts)}
     item = item_row(
         origin,
         video=video,
         language=transcript.language,
         rejection=None,
-        counts=_counts(scenes, drafts, transcript, drops) | extra,
+        counts=_counts(scenes, drafts, transcript, drops, clips, parts),
         trace=watched.extraction.points,
         cpu_s=timings.cpu_s,
         wall_s=timings.wall_s,
@@ -337,7 +335,8 @@ def _damage(extraction: Extraction) -> list[Drop]:
 
 def _clips(
     drafts: Sequence[SampleDraft],
-    closed: Sequence[Span],
+    scenes: Sequence[Scene],
+    private: Sequence[Scene],
     ticket: Ticket,
     video: Video,
     timings: Timings,
@@ -348,6 +347,7 @@ def _clips(
     if not config.clips.enabled:
         return [], []
     said = [n for draft in drafts for n in draft.narrations]
+    closed = private_spans(scenes, private)
     events, drops = [], list[Drop]()
     for event in events_of(said, video.duration_s, config.clips):
         if _is_closed(event, closed, config.clips.slack_s):
@@ -395,6 +395,8 @@ def _counts(
     drafts: Sequence[SampleDraft],
     transcript: Transcript,
     drops: Sequence[Drop],
+    clips: Sequence[ClipDraft],
+    parts: Sequence[SampleDraft],
 ) -> dict[str, int]:
     narrations = [n for draft in drafts for n in draft.narrations]
     return {
@@ -405,4 +407,6 @@ def _counts(
         "words": sum(word.suspect is None for word in transcript.words),
         "trace_points": sum(len(scene.trace) for scene in scenes),
         "drops": len(drops),
+        "clips": len(clips),
+        "parts": len(parts),
     }
