@@ -1,6 +1,8 @@
 """Groups what the rooms found into samples: whole images, and the pictures cut out of them."""
 
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +14,7 @@ from medpipe.dataset.images import decode_image
 from medpipe.dataset.rows import SampleDraft
 from medpipe.records import Alignment, Box, Drop, Narration, Scene
 from medpipe.stages.align import within
-from medpipe.stages.classify import ClassifyConfig, Judgement, judge, parts_of
+from medpipe.stages.classify import ClassifyConfig, Judgement, Searched, judge, parts_of, search
 
 _SNAP_PX = 4
 
@@ -68,6 +70,83 @@ def drafts_of(
         )
 
 
+def hide_identifiers(
+    drafts: Sequence[SampleDraft], config: ClassifyConfig, image: ImageConfig
+) -> tuple[list[SampleDraft], list[Drop], list[Scene]]:
+    """Take what identifies a person out of an item's images, before they are stored or cut.
+
+    Args:
+        drafts: Whole images.
+        config: What to do with it.
+        image: How an image is encoded that was changed.
+
+    Returns:
+        The drafts, numbered anew where some are rejected; a row for each image in which something
+        was found, which says where but not what; and the scenes that show it.
+    """
+    kept, drops, private = list[SampleDraft](), list[Drop](), list[Scene]()
+    for draft in drafts:
+        found = search(decode_image(draft.image), config)
+        if found.boxes_px:
+            drops.append(_found(draft, found))
+            private += draft.scenes
+        if found.image is None:
+            continue
+        whole = replace(draft, index=len(kept), masks_px=found.boxes_px)
+        kept.append(_redrawn(whole, found.image, config, image) if found.boxes_px else whole)
+    return kept, drops, private
+
+
+def _found(draft: SampleDraft, found: Searched) -> Drop:
+    rejected = found.image is None
+    counts = Counter(found.kinds)
+    return Drop(
+        stage="classify",
+        kind="image" if rejected else "text",
+        code="burned_in_identifiers" if rejected else "identifiers_masked",
+        detail=", ".join(f"{counts[kind]} {kind}" for kind in sorted(counts)),
+        evidence=json.dumps({"sha256": draft.sha256, "boxes_px": found.boxes_px}),
+        start_s=draft.scenes[0].start_s,
+        end_s=draft.scenes[0].end_s,
+    )
+
+
+def _redrawn(
+    draft: SampleDraft, pixels: NDArray[np.uint8], config: ClassifyConfig, image: ImageConfig
+) -> SampleDraft:
+    data = encode_image(pixels, image)
+    (verdict,) = judge((pixels,), config)
+    return replace(
+        draft,
+        image=data,
+        sha256=hashlib.sha256(data).hexdigest(),
+        phash=verdict.phash,
+        contrast=verdict.contrast,
+        sharpness=verdict.sharpness,
+    )
+
+
+def private_spans(scenes: Sequence[Scene], private: Sequence[Scene]) -> list[tuple[float, float]]:
+    """When a video may show what was taken out of its images.
+
+    Args:
+        scenes: All that show something, in order of time.
+        private: Those of them in which something was found.
+
+    Returns:
+        (start, end) in seconds from the video's start: of each private scene, with the time
+        before and after it up to the next scene in which nothing was found.
+    """
+    indices = {scene.index for scene in private}
+    spans = []
+    for place, scene in enumerate(scenes):
+        if scene.index in indices:
+            before = scenes[place - 1].end_s if place else 0.0
+            after = scenes[place + 1].start_s if place + 1 < len(scenes) else float("inf")
+            spans.append((before, after))
+    return spans
+
+
 @dataclass(slots=True)
 class _Part:
     """A picture within one or more of an item's images.
@@ -77,10 +156,12 @@ class _Part:
         pixels: (h, w, 3) uint8, as that sample shows it.
         scenes: Where it was shown, each with its place in the frame.
         narrations: Of all of them.
+        masks_px: What was taken out of it, in its own pixels.
     """
 
     part_of: int
     pixels: NDArray[np.uint8]
+    masks_px: tuple[BoxPx, ...] = ()
     scenes: list[Scene] = field(default_factory=list)
     narrations: list[Narration] = field(default_factory=list)
 
@@ -153,7 +234,12 @@ def _cut(draft: SampleDraft, pixels: NDArray[np.uint8], box: BoxPx, *, alone: bo
         for scene in draft.scenes
     ]
     cut = np.ascontiguousarray(pixels[y0:y1, x0:x1])
-    return _Part(draft.index, cut, scenes, within(draft.narrations, share, alone=alone))
+    masks = tuple(
+        (max(a, x0) - x0, max(b, y0) - y0, min(c, x1) - x0, min(d, y1) - y0)
+        for a, b, c, d in draft.masks_px
+        if a < x1 and b < y1 and c > x0 and d > y0
+    )
+    return _Part(draft.index, cut, masks, scenes, within(draft.narrations, share, alone=alone))
 
 
 def _drafted(index: int, part: _Part, verdict: Judgement, image: ImageConfig) -> SampleDraft:
@@ -169,4 +255,5 @@ def _drafted(index: int, part: _Part, verdict: Judgement, image: ImageConfig) ->
         scenes=part.scenes,
         narrations=part.narrations,
         part_of=part.part_of,
+        masks_px=part.masks_px,
     )

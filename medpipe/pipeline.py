@@ -25,7 +25,13 @@ from medpipe.dataset.rows import (
     sample_row,
     transcript_row,
 )
-from medpipe.drafts import drafts_of, kept_scenes, with_parts
+from medpipe.drafts import (
+    drafts_of,
+    hide_identifiers,
+    kept_scenes,
+    private_spans,
+    with_parts,
+)
 from medpipe.errors import Rejected
 from medpipe.media.audio import audio_blocks
 from medpipe.records import (
@@ -42,8 +48,8 @@ from medpipe.scheduling import Step
 from medpipe.secrets import mask
 from medpipe.stages.acquire import acquire
 from medpipe.stages.align import align
-from medpipe.stages.classify import judge
-from medpipe.stages.clips import Clip, cut_clips, events_of, said_between
+from medpipe.stages.classify import READER, judge
+from medpipe.stages.clips import Clip, Event, cut_clips, events_of, said_between
 from medpipe.stages.extract import extract
 from medpipe.stages.refine import METHOD as REFINER
 from medpipe.stages.refine import refine
@@ -167,17 +173,17 @@ def write(
         aligned = align(reading, transcript, scenes, config.align)
     whole = list(drafts_of(scenes, judged, watched.images, aligned, config.image.suffix))
     with timings.stage("classify"):
-        drafts, parts = with_parts(whole, config.classify, config.image)
-    clips, uncut = _clips(drafts, ticket, video, timings, config, cutter)
-    drops += [*_damage(watched.extraction), *reading.drops, *aligned.drops, *uncut]
+        shown, hidden, private = hide_identifiers(whole, config.classify, config.image)
+        drafts, parts = with_parts(shown, config.classify, config.image)
+    clips, uncut = _clips(drafts, scenes, private, ticket, video, timings, config, cutter)
+    drops += [*_damage(watched.extraction), *reading.drops, *aligned.drops, *hidden, *uncut]
     origin = provenance(ticket, config, video)
-    extra = {"clips": len(clips), "parts": len(parts)}
     item = item_row(
         origin,
         video=video,
         language=transcript.language,
         rejection=None,
-        counts=_counts(scenes, drafts, transcript, drops) | extra,
+        counts=_counts(scenes, drafts, transcript, drops, clips, parts),
         trace=watched.extraction.points,
         cpu_s=timings.cpu_s,
         wall_s=timings.wall_s,
@@ -302,11 +308,16 @@ def provenance(ticket: Ticket, config: MedpipeConfig, video: Video | None) -> Pr
         generation=ticket.generation,
         config_hash=config.rows_hash(),
         medpipe_version=medpipe.__version__,
-        models={"transcribe": config.transcribe.model, "refine": REFINER},
+        models=_models(config),
         url=_public_url(ticket.item.uri if video is None else video.url),
         source_sha256=video.sha256 if video else None,
         fetched_at=video.fetched_at if video else None,
     )
+
+
+def _models(config: MedpipeConfig) -> dict[str, str]:
+    models = {"transcribe": config.transcribe.model, "refine": REFINER}
+    return models if config.classify.identifiers == "keep" else models | {"classify": READER}
 
 
 def _public_url(uri: str | None) -> str | None:
@@ -324,6 +335,8 @@ def _damage(extraction: Extraction) -> list[Drop]:
 
 def _clips(
     drafts: Sequence[SampleDraft],
+    scenes: Sequence[Scene],
+    private: Sequence[Scene],
     ticket: Ticket,
     video: Video,
     timings: Timings,
@@ -334,12 +347,18 @@ def _clips(
     if not config.clips.enabled:
         return [], []
     said = [n for draft in drafts for n in draft.narrations]
-    events = events_of(said, video.duration_s, config.clips)
+    closed = private_spans(scenes, private)
+    events, drops = [], list[Drop]()
+    for event in events_of(said, video.duration_s, config.clips):
+        if _is_closed(event, closed, config.clips.slack_s):
+            drops.append(_private(event))
+        else:
+            events.append(event)
     prefix = clip_prefix(ticket.item.id, ticket.generation)
     with timings.stage("clips"):
         answers = cutter(prefix, [(event.start_s, event.end_s) for event in events])
     places = {id(n): (draft, k) for draft in drafts for k, n in enumerate(draft.narrations)}
-    clips, drops = [], []
+    clips = []
     for event, answer in zip(events, answers, strict=True):
         if isinstance(answer, Drop):
             drops.append(answer)
@@ -352,11 +371,32 @@ def _clips(
     return clips, drops
 
 
+def _private(event: Event) -> Drop:
+    return Drop(
+        stage="clips",
+        kind="clip",
+        code="privacy",
+        detail="it shows what was taken out of an image",
+        start_s=event.start_s,
+        end_s=event.end_s,
+    )
+
+
+def _is_closed(event: Event, closed: Sequence[Span], slack_s: float) -> bool:
+    """Whether a clip of an event, which may be longer by the slack, reaches into a closed span."""
+    return any(
+        start_s < event.end_s + slack_s and event.start_s - slack_s < end_s
+        for start_s, end_s in closed
+    )
+
+
 def _counts(
     scenes: Sequence[Scene],
     drafts: Sequence[SampleDraft],
     transcript: Transcript,
     drops: Sequence[Drop],
+    clips: Sequence[ClipDraft],
+    parts: Sequence[SampleDraft],
 ) -> dict[str, int]:
     narrations = [n for draft in drafts for n in draft.narrations]
     return {
@@ -367,4 +407,6 @@ def _counts(
         "words": sum(word.suspect is None for word in transcript.words),
         "trace_points": sum(len(scene.trace) for scene in scenes),
         "drops": len(drops),
+        "clips": len(clips),
+        "parts": len(parts),
     }

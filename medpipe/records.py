@@ -321,16 +321,16 @@ class Drop(Record):
 
     Attributes:
         stage: The room that dropped it.
-        kind: What was dropped: `item`, `image`, `phrase`, `trace` or `clip`.
-        code: Reason code.
-        detail: One sentence for a person.
+        kind: What was dropped: `item`, `image`, `text` (in an image), `phrase`, `trace` or `clip`.
+        code: Reason code; `detail` is one sentence for a person, `evidence` JSON or None.
         start_s: Where in the video, or None; as is end_s.
     """
 
     stage: str
-    kind: str = Field(pattern="^(item|image|phrase|trace|clip)$")
+    kind: str = Field(pattern="^(item|image|text|phrase|trace|clip)$")
     code: str
     detail: str = ""
+    evidence: str | None = None
     start_s: float | None = None
     end_s: float | None = None
 

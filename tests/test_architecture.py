@@ -26,7 +26,7 @@ PURE = [
     *(ROOT / "medpipe/stages/align").glob("*.py"),
     *(ROOT / "medpipe/stages/refine").glob("*.py"),
     *(p for p in (ROOT / "medpipe/stages/extract").glob("*.py") if p.name != "edge.py"),
-    ROOT / "medpipe/stages/classify/judge.py",
+    *(p for p in (ROOT / "medpipe/stages/classify").glob("*.py") if p.name != "reading.py"),
     *(ROOT / "medpipe/scheduling").glob("*.py"),
 ]
 IMPURE = {"os", "pathlib", "shutil", "tempfile", "socket", "subprocess", "logging", "time", "io"}

@@ -23,6 +23,7 @@ _PACKAGES = (
     "faster-whisper",
     "ctranslate2",
     "opencv-python-headless",
+    "rapidocr",
     "av",
     "pyarrow",
     "deltalake",

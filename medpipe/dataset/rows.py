@@ -47,6 +47,7 @@ class SampleDraft:
         scenes: Where the image was shown; narrations name them by `Scene.index`.
         part_of: Place of the sample that it was cut out of, or None.
         parts: How many pictures were cut out of it.
+        masks_px: (x0, y0, x1, y1) of what was taken out of it for somebody's privacy.
     """
 
     index: int
@@ -60,6 +61,7 @@ class SampleDraft:
     narrations: Sequence[Narration]
     part_of: int | None = None
     parts: int = 0
+    masks_px: tuple[tuple[int, int, int, int], ...] = ()
 
 
 def sample_id(item_id: str, index: int) -> str:
@@ -86,7 +88,7 @@ def sample_row(draft: SampleDraft, siblings: Sequence[str], origin: Provenance) 
         "domains": [],
         "unrecovered_px": first.unrecovered_px,
         "quality": {"contrast": draft.contrast, "sharpness": draft.sharpness},
-        "flags": ["unrecovered"] if first.unrecovered_px else [],
+        "flags": _flags(draft),
         "narrations": [narration_row(n, place[n.scene]) for n in draft.narrations],
         "siblings": list(siblings),
         "part_of": None if draft.part_of is None else sample_id(origin.item.id, draft.part_of),
@@ -96,6 +98,11 @@ def sample_row(draft: SampleDraft, siblings: Sequence[str], origin: Provenance) 
         "channel": origin.item.channel,
         **origin.columns(),
     }
+
+
+def _flags(draft: SampleDraft) -> list[str]:
+    told = {"unrecovered": draft.scenes[0].unrecovered_px > 0, "masked_text": bool(draft.masks_px)}
+    return [flag for flag, holds in told.items() if holds]
 
 
 def narration_row(narration: Narration, scene: int) -> dict[str, Any]:
@@ -218,7 +225,7 @@ def reject_rows(drops: Iterable[Drop], origin: Provenance) -> list[dict[str, Any
             "detail": drop.detail,
             "start_s": drop.start_s,
             "end_s": drop.end_s,
-            "evidence": None,
+            "evidence": drop.evidence,
             **origin.columns(),
         }
         for drop in drops

@@ -1,7 +1,9 @@
-"""Judges clean images: blank or not, how alike, with what hash, made of which pictures."""
+"""Judges clean images: blank, alike, made of which pictures, and whom they name."""
 
 from medpipe.stages.classify.config import ClassifyConfig
 from medpipe.stages.classify.judge import Judgement, judge
 from medpipe.stages.classify.parts import parts_of
+from medpipe.stages.classify.privacy import Searched, search
+from medpipe.stages.classify.reading import READER
 
-__all__ = ["ClassifyConfig", "Judgement", "judge", "parts_of"]
+__all__ = ["READER", "ClassifyConfig", "Judgement", "Searched", "judge", "parts_of", "search"]

@@ -1,12 +1,14 @@
 """The knobs of the classify room."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from medpipe.records import Record
+from medpipe.records import Record, Share
 
 
 class ClassifyConfig(Record):
-    """When an image is no image, and when two are one."""
+    """When an image is no image, when two are one, and what may not be seen in it."""
 
     min_contrast: float = Field(
         4.0, ge=0, description="Standard deviation of luma below which an image is blank, 0..255."
@@ -30,3 +32,14 @@ class ClassifyConfig(Record):
         le=1,
         description="A single picture that fills more of the image than this is the image.",
     )
+    identifiers: Literal["mask", "blur", "reject", "keep"] = Field(
+        "mask",
+        description="What to do with names, numbers, dates and addresses of people burned into an "
+        "image: fill them, blur them, drop the image, or keep it unread.",
+    )
+    text_long_sides_px: tuple[int, ...] = Field(
+        (1280, 640),
+        min_length=1,
+        description="Sizes at which an image is read; larger finds smaller letters, at more CPU.",
+    )
+    min_text_score: Share = Field(0.5, description="Least score of a line that is read.")

@@ -15,6 +15,7 @@ from medpipe.stages.extract.clean import Colour, Kept, clean_image, inpaint
 from medpipe.stages.extract.colour import ColourLayer
 from medpipe.stages.extract.config import ExtractConfig
 from medpipe.stages.extract.grid import ChangeGrid, Chunk, Layout, Replay
+from medpipe.stages.extract.hold import hold
 from medpipe.stages.extract.hues import colour_places
 from medpipe.stages.extract.mend import Mender, Patch
 from medpipe.stages.extract.pair import Pair, pair_up
@@ -133,7 +134,7 @@ class _Session:
         colours = self._colour.take()
         told = sum(place is not None for place in seen.places)
         if colours is None or told >= _TOLD_SHARE * len(chunk):
-            return Pair(seen.places, seen.second)
+            return Pair(seen.places, hold(chunk, seen.second, self._bank.templates))
         hued = colour_places(colours, self._hues, seen.quiet, seen.places)
         return pair_up(chunk, [seen.places, hued, seen.second], self._bank.templates)
 

@@ -1,12 +1,13 @@
 """Two pointers at the same time: which is which, and when there is only one."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from medpipe.records import PointerKind
+from medpipe.records import PointerKind, Trace
 from medpipe.stages.extract import extract
 from medpipe.stages.extract.grid import Chunk, Layout
 from medpipe.stages.extract.pair import beside, pair_up
@@ -16,7 +17,6 @@ from tests.unit.stages.extract.test_extract import (
     CONFIG,
     HEIGHT,
     WIDTH,
-    errors_px,
     slide,
     steady,
     wander,
@@ -100,7 +100,7 @@ def test_a_dot_and_an_arrow_give_two_traces(tmp_path: Path) -> None:
     def with_dot(time_s: float) -> NDArray[np.uint8]:
         shown = image.copy()
         x, y = second(time_s)
-        cv2.circle(shown, (round(x * 16), round(y * 16)), 7 * 16, (40, 40, 255), -1, cv2.LINE_AA, 4)
+        cv2.circle(shown, (round(x * 16), round(y * 16)), 7 * 16, (10, 10, 10), -1, cv2.LINE_AA, 4)
         return shown
 
     path = write_clip(tmp_path / "a.mp4", with_dot, wander, steady(8))
@@ -108,11 +108,16 @@ def test_a_dot_and_an_arrow_give_two_traces(tmp_path: Path) -> None:
     found = extract(path, tmp_path, CONFIG)
 
     (other,) = found.others
+    arrow, dot = sorted((found.points, other), key=lambda trace: off_px(trace, wander))
+    assert off_px(arrow, wander) < 6
+    assert off_px(dot, second) < 6
+    assert min(len(arrow), len(dot)) > 60
+
+
+def off_px(trace: Trace, truth: Callable[[float], tuple[float, float]]) -> float:
+    """Nine in ten points are nearer than this."""
     off = [
-        np.hypot(x * WIDTH - second(t)[0], y * HEIGHT - second(t)[1])
-        for t, x, y in zip(other.t_s, other.x, other.y, strict=True)
+        np.hypot(x * WIDTH - truth(t)[0], y * HEIGHT - truth(t)[1])
+        for t, x, y in zip(trace.t_s, trace.x, trace.y, strict=True)
     ]
-    assert np.mean(errors_px(found, wander) < 6) > 0.95
-    assert len(found.points) > 90
-    assert len(other) > 60
-    assert np.mean(np.array(off) < 6) > 0.9
+    return float(np.quantile(off, 0.9))
