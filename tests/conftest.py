@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Machines are shared: how long an example takes says nothing.
+settings.register_profile("medpipe", deadline=None)
+settings.load_profile("medpipe")
 
 os.environ.update(
     # Workers inherit it from the session's cluster; while the file is not there nothing happens.

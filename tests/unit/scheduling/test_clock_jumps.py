@@ -40,7 +40,7 @@ def ended(seed: int, items: int, troubles: int, jumps: list[tuple[int, float]]) 
     return world
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     items=st.integers(1, 15),
@@ -56,7 +56,7 @@ def test_one_jump_of_the_clock_condemns_nobody(seed: int, items: int, at: int, b
     assert {end for _, end in world.ends} == {"done"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     items=st.integers(1, 15),

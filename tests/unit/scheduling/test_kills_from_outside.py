@@ -25,7 +25,7 @@ def storm(seed: int, kills_per_try: float, poison: int, driver_s: float | None =
     return world
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32),
     kills_per_try=st.one_of(st.just(0.0), st.floats(0.001, 1)),
@@ -42,7 +42,7 @@ def test_every_item_ends_and_none_with_more_deaths_than_the_cap(
     assert {world.ends[item] for item in world.poison} <= {"dead"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32))
 def test_where_all_others_were_watched_to_be_calm_a_poison_costs_two_workers(seed: int) -> None:
     world = Storm(ITEMS, WORKERS, seed, POLICY, kills_per_try=0)

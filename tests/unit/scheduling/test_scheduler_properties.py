@@ -8,7 +8,7 @@ from medpipe.scheduling import RunStep, Scheduler, Tick
 from tests.support.scheduling_world import CONFIG, POOLS, World
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**32), items=st.integers(0, 25), troubles=st.integers(0, 80))
 def test_every_item_ends_once_whatever_happens(seed: int, items: int, troubles: int) -> None:
     world = World(seed, items, troubles)
@@ -23,7 +23,7 @@ def test_every_item_ends_once_whatever_happens(seed: int, items: int, troubles: 
     assert world.scheduler.handle(Tick(), world.now_s + 1) == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32))
 def test_the_same_events_give_the_same_orders(seed: int) -> None:
     world = World(seed, items=10, troubles=30)
@@ -36,7 +36,7 @@ def test_the_same_events_give_the_same_orders(seed: int) -> None:
     ]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), items=st.integers(1, 10))
 def test_without_trouble_every_item_is_done_at_its_first_attempt(seed: int, items: int) -> None:
     world = World(seed, items, troubles=0)
