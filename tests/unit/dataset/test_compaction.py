@@ -47,7 +47,7 @@ def on_disk(store: ObjectStore, table: str) -> set[str]:
     return {path.name for path in (Path(store.uri) / table).glob("*.parquet")}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1_000, 3 * FULL_BYTES // 2), max_size=400))
 def test_files_stay_few_whatever_sizes_come(arriving: list[int]) -> None:
     sizes: dict[str, int] = {}

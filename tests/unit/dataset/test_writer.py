@@ -117,7 +117,7 @@ DETAILS = st.one_of(st.none(), st.text("aλz", max_size=3), st.just("z" * 5000))
 STARTS = st.one_of(st.none(), st.floats(allow_nan=False), st.just(float("inf")))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(DETAILS, STARTS), min_size=1, max_size=40))
 def test_bounds_never_exclude_a_row_and_are_json(
     tmp_path_factory: pytest.TempPathFactory, values: list[tuple[str | None, float | None]]
