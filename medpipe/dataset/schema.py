@@ -24,7 +24,6 @@ def _schema(**fields: pa.DataType) -> pa.Schema:
 
 
 SECONDS_BY_STAGE = pa.list_(_struct(stage=_STRING, cpu_s=_F64, wall_s=_F64))
-SPAN = _struct(start_s=_F64, end_s=_F64)
 TRACE = _struct(
     t_s=pa.list_(_F32),
     x=pa.list_(_F32),

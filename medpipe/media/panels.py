@@ -75,7 +75,7 @@ def find_pictures(image: Colour) -> list[Box]:
     is one picture.
 
     Args:
-        image: (h, w, 3) uint8.
+        image: (h, w, 3) uint8, blue first.
 
     Returns:
         Boxes (x0, y0, x1, y1) in pixels, not overlapping, in reading order; empty where the page
@@ -142,14 +142,17 @@ def _running(marks: Mask, axis: int) -> NDArray[np.int32]:
 
 def _cut(planes: _Planes, region: Box, depth: int) -> list[Box]:
     """Pictures within a region."""
-    x0, y0, x1, y1 = region = _trimmed(planes, region)
+    region, rows, columns = _trimmed(planes, region)
+    x0, y0, x1, y1 = region
     if min(x1 - x0, y1 - y0) < _SMALLEST_SIDE * min(planes.luma.shape):
         return []
     if depth < _DEEPEST:
-        for parts, dark in (_by_gutters(planes, region), _by_seams(planes, region)):
-            if len(parts) > 1:
-                groups = [_cut(planes, part, depth + 1) for part in parts]
-                return _levelled(planes, groups, parts) if dark else [b for g in groups for b in g]
+        parts, dark = _by_gutters(planes, region, rows, columns)
+        if len(parts) < 2:
+            parts, dark = _by_seams(planes, region), False
+        if len(parts) > 1:
+            groups = [_cut(planes, part, depth + 1) for part in parts]
+            return _levelled(planes, groups, parts) if dark else [b for g in groups for b in g]
     return [region] if _is_picture(planes, region) else []
 
 
@@ -191,28 +194,31 @@ def _between_ranks(lines: NDArray[np.float32], share: float) -> NDArray[np.float
     return np.asarray(ranked[:, high] - ranked[:, low], np.float32)
 
 
-def _trimmed(planes: _Planes, region: Box) -> Box:
-    """A region without its flat margins."""
+def _trimmed(planes: _Planes, region: Box) -> tuple[Box, Mask, Mask]:
+    """A region without its flat margins, and which of its rows and columns are empty."""
     while True:
         x0, y0, x1, y1 = region
-        rows = np.nonzero(~_empty_rows(planes, region))[0]
-        if not len(rows):
-            return (x0, y0, x0, y0)
-        y0, y1 = y0 + int(rows[0]), y0 + int(rows[-1]) + 1
-        columns = np.nonzero(~_empty_columns(planes, (x0, y0, x1, y1)))[0]
-        if not len(columns):
-            return (x0, y0, x0, y0)
-        trimmed = (x0 + int(columns[0]), y0, x0 + int(columns[-1]) + 1, y1)
+        rows = _empty_rows(planes, region)
+        full = np.nonzero(~rows)[0]
+        if not len(full):
+            return (x0, y0, x0, y0), rows, rows
+        y0, y1 = y0 + int(full[0]), y0 + int(full[-1]) + 1
+        columns = _empty_columns(planes, (x0, y0, x1, y1))
+        full = np.nonzero(~columns)[0]
+        if not len(full):
+            return (x0, y0, x0, y0), rows, columns
+        trimmed = (x0 + int(full[0]), y0, x0 + int(full[-1]) + 1, y1)
         if trimmed == region:
-            return region
+            return region, rows, columns
         region = trimmed
 
 
-def _by_gutters(planes: _Planes, region: Box) -> tuple[list[Box], bool]:
+def _by_gutters(
+    planes: _Planes, region: Box, empty_rows: Mask, empty_columns: Mask
+) -> tuple[list[Box], bool]:
     """Parts between the flat bands of the way that has the widest one, and whether that is dark."""
     x0, y0, x1, y1 = region
-    rows = _bands(_empty_rows(planes, region))
-    columns = _bands(_empty_columns(planes, region))
+    rows, columns = _bands(empty_rows), _bands(empty_columns)
     if not rows and not columns:
         return [], False
     widest_row = max((b - a for a, b in rows), default=0)
@@ -240,17 +246,17 @@ def _between(bands: Sequence[tuple[int, int]], length: int) -> list[tuple[int, i
     return [(a, b) for a, b in zip(starts, ends, strict=True) if b > a]
 
 
-def _by_seams(planes: _Planes, region: Box) -> tuple[list[Box], bool]:
+def _by_seams(planes: _Planes, region: Box) -> list[Box]:
     """Parts on both sides of the straightest line from side to side, where pictures touch."""
     x0, y0, x1, y1 = region
     across = (planes.step_x[y1, x0:x1] - planes.step_x[y0, x0:x1]) / (y1 - y0)
     down = (planes.step_y[y0:y1, x1] - planes.step_y[y0:y1, x0]) / (x1 - x0)
     x, y = _seam(across), _seam(down)
     if x is not None and (y is None or across[x] >= down[y]):
-        return [(x0, y0, x0 + x + 1, y1), (x0 + x + 1, y0, x1, y1)], False
+        return [(x0, y0, x0 + x + 1, y1), (x0 + x + 1, y0, x1, y1)]
     if y is None:
-        return [], False
-    return [(x0, y0, x1, y0 + y + 1), (x0, y0 + y + 1, x1, y1)], False
+        return []
+    return [(x0, y0, x1, y0 + y + 1), (x0, y0 + y + 1, x1, y1)]
 
 
 def _seam(share: NDArray[np.float64]) -> int | None:

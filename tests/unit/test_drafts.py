@@ -11,7 +11,7 @@ from medpipe.dataset.rows import SampleDraft
 from medpipe.drafts import with_parts
 from medpipe.records import Narration, Scene, Trace
 from medpipe.stages.classify import ClassifyConfig
-from tests.unit.media.test_panels import page, tissue
+from tests.support.pictures import page, tissue
 
 IMAGE = ImageConfig(format="png")
 PICTURE = (30, 60, 430, 460)

@@ -22,7 +22,7 @@ from medpipe.stages.classify import ClassifyConfig
 from medpipe.stages.classify.reading import read_text
 from medpipe.stages.clips import Clip
 from medpipe.telemetry import Timings
-from tests.unit.media.test_panels import page, tissue
+from tests.support.pictures import page, tissue
 from tests.unit.test_drafts import draft
 
 PNG = ImageConfig(format="png")

@@ -28,8 +28,7 @@ def compare(now: Gray, was: Gray, where: Mask, level: float) -> tuple[Mask, Mask
 
     Returns:
         (n,) bool, blocks of which more pixels differ than by chance, some strongly or many of
-        them; and (n,) bool, those of them
-        that still show the same.
+        them; and (n,) bool, those of them that still show the same.
     """
     off = gap(now, was) * where
     counts = (off > level).sum(axis=(1, 2))

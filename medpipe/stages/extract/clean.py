@@ -116,7 +116,7 @@ def _covered(each: Kept, behind: Gray, known: Mask, layout: Layout) -> Mask:
     calm = cv2.medianBlur(off, 3) > 0
     covered[: off.shape[0], : off.shape[1]] = (calm & layout.spread(each.quiet)) | ~known
     if each.place is not None:
-        covered[_footprint(each.place)] = True
+        covered[each.place.footprint(_FOOTPRINT_RIM_PX)] = True
     return covered
 
 
@@ -132,15 +132,8 @@ def _without_recoded(each: Kept, covered: Mask, behind: Gray, layout: Layout) ->
     loose = covered.copy()
     loose[: luma.shape[0], : luma.shape[1]] = blocks.reshape(luma.shape)
     if each.place is not None:
-        loose[_footprint(each.place)] = True
+        loose[each.place.footprint(_FOOTPRINT_RIM_PX)] = True
     return loose
-
-
-def _footprint(place: Place) -> tuple[slice, slice]:
-    x, y, width, height = place.box
-    rim = _FOOTPRINT_RIM_PX
-    rows = slice(max(y - rim, 0), max(y + height + rim, 0))
-    return rows, slice(max(x - rim, 0), max(x + width + rim, 0))
 
 
 def _grown(covered: Mask) -> Mask:

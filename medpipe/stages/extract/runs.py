@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from medpipe.stages.extract.grid import Chunk, Mask
 
@@ -148,20 +147,3 @@ def is_content(changed: Mask, moved: Mask) -> bool:
     sides = stats[1:count, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
     patches = int((stats[1:count, cv2.CC_STAT_AREA] >= _SMALLEST_PATCH_BLOCKS).sum())
     return patches > _MOST_PATCHES or bool((sides > _LONGEST_POINTER_BLOCKS).any())
-
-
-def changed_often(chunk: Chunk, run: Run) -> NDArray[np.int32]:
-    """Count how often each block changed in a run.
-
-    Args:
-        chunk: The samples.
-        run: The stretch.
-
-    Returns:
-        (grid) int32.
-    """
-    count = np.zeros(chunk.layout.grid, np.int32)
-    for delta in chunk.deltas[run.start + 1 : run.end]:
-        if delta is not None:
-            count[delta.rows, delta.columns] += 1
-    return count

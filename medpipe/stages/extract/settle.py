@@ -247,9 +247,7 @@ def hidden_by(place: Place | None, layout: Layout) -> Mask:
     """(h, w) bool, the pixels that a pointer covers, with a rim."""
     hidden = np.zeros((layout.rows * layout.block, layout.columns * layout.block), bool)
     if place is not None:
-        x, y, width, height = place.box
-        rows = slice(max(y - RIM_PX, 0), max(y + height + RIM_PX, 0))
-        hidden[rows, max(x - RIM_PX, 0) : max(x + width + RIM_PX, 0)] = True
+        hidden[place.footprint(RIM_PX)] = True
     return hidden
 
 

@@ -55,6 +55,12 @@ class Place:
     box: tuple[int, int, int, int]
     common: bool = False
 
+    def footprint(self, rim_px: int) -> tuple[slice, slice]:
+        """Rows and columns of the picture that it covers, with a rim."""
+        x, y, width, height = self.box
+        rows = slice(max(y - rim_px, 0), max(y + height + rim_px, 0))
+        return rows, slice(max(x - rim_px, 0), max(x + width + rim_px, 0))
+
     @property
     def confidence(self) -> float:
         """How likely the place is right: the share that was, by fit, on clips of all kinds."""

@@ -77,7 +77,6 @@ AUXILIARIES: Final = words(
     "haven't hasn't hadn't can't couldn't won't wouldn't shouldn't mustn't ain't isnt dont cant "
     "gonna wanna gotta"
 )
-COPULAS: Final = words("is are was were be been being")
 MODALS: Final = words(
     "can could will would shall should may might must cannot do does did don't doesn't didn't "
     "can't couldn't won't wouldn't shouldn't let's please us i we you they i'll we'll you'll "

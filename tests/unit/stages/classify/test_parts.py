@@ -3,7 +3,7 @@
 import numpy as np
 
 from medpipe.stages.classify import ClassifyConfig, parts_of
-from tests.unit.media.test_panels import GRID, page, tissue
+from tests.support.pictures import GRID, page, tissue
 
 CONFIG = ClassifyConfig()
 

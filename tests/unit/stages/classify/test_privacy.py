@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medpipe.stages.classify import ClassifyConfig, search
 from medpipe.stages.classify.reading import known_names, read_text
-from tests.unit.media.test_panels import tissue
+from tests.support.pictures import tissue
 
 LINES = ("DOE, JANE", "MRN: 4711932", "W 400 L 40")
 SIDES_PX = ClassifyConfig().text_long_sides_px
